@@ -1,0 +1,25 @@
+"""Hypothesis profiles, and which tests may not run beside each other."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the machines of CI are shared, and a slow example is not a wrong one.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("deep", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that start processes into one xdist group, so that one worker runs them all.
+
+    They measure real seconds on a machine of two cores: two at a time would measure each other.
+    """
+    for item in items:
+        if "e2e" in Path(item.path).parts:
+            item.add_marker(pytest.mark.xdist_group("processes"))
