@@ -84,8 +84,9 @@ def _parts(value: Any, annotation: Any, path: str) -> Iterator[tuple[Any, Any, s
 
 def closest_key(key: str, siblings: Sequence[str], known: Sequence[str]) -> str | None:
     """Return the key that was probably meant: of the same table, or of that name in another."""
-    if close := difflib.get_close_matches(key, siblings, n=1, cutoff=0.75):
-        return close[0]
-    names = {path.rpartition(".")[2]: path for path in reversed(known)}
-    close = difflib.get_close_matches(key.rpartition(".")[2], list(names), n=1, cutoff=0.7)
-    return names[close[0]] if close else None
+    for paths in (siblings, known):
+        names = {path.rpartition(".")[2]: path for path in reversed(paths)}
+        close = difflib.get_close_matches(key.rpartition(".")[2], list(names), n=1, cutoff=0.7)
+        if close:
+            return names[close[0]]
+    return None
