@@ -141,5 +141,14 @@ class LinkLost(ChoriaError):  # noqa: N818  # a fact, as events are
         self.retry_after_s = retry_after_s
 
 
+class FrameRefused(ChoriaError):  # noqa: N818  # a fact
+    """The broker refused one frame of ours and kept the link: its ERROR's reason, index and text."""
+
+    def __init__(self, message: str, *, reason: Reason, index: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.index = index
+
+
 class BrokerUnreachable(ChoriaError):  # noqa: N818  # a fact
     """No broker could be reached in time; the text lists each one tried and why it failed."""
