@@ -1,0 +1,172 @@
+"""A whole filter: conditions of four kinds, how they travel, and the verdict.
+
+Kinds are joined by AND. Within identities one is enough (OR); facts, classes and agents must all
+hold (AND). The empty filter matches every machine.
+
+On the wire a filter is a map ``{1: identities, 2: facts, 3: agents, 4: classes}`` with empty kinds
+left out; a fact is ``[fact, operator, value]``. An unknown key is always refused, whatever its
+number: a machine that ignored a condition would run what it was not meant to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from choria.errors import FilterError
+
+from .facts import FactFilter, Operator, parse_fact
+from .names import NameFilter, parse_name
+from .paths import Facts
+from .regex import is_regex
+
+_T = TypeVar("_T")
+
+MAX_CONDITIONS: Final = 256
+"""Conditions of one kind. More names than this are directed requests, not filters."""
+
+_IDENTITIES, _FACTS, _AGENTS, _CLASSES = 1, 2, 3, 4
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What a filter is judged against: one machine."""
+
+    identity: str
+    facts: Facts
+    agents: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which machines are meant. Make one with ``parse_filter`` or ``Filter.from_wire``."""
+
+    identities: tuple[NameFilter, ...] = ()
+    facts: tuple[FactFilter, ...] = ()
+    agents: tuple[NameFilter, ...] = ()
+    classes: tuple[NameFilter, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every machine matches."""
+        return not (self.identities or self.facts or self.agents or self.classes)
+
+    @property
+    def plain_identities(self) -> tuple[str, ...] | None:
+        """The names, when names without expressions are all that the filter holds.
+
+        Such a filter is its own answer: discovery need not ask the fleet.
+        """
+        texts = tuple(name.text for name in self.identities)
+        only_names = self == Filter(identities=self.identities) and not any(map(is_regex, texts))
+        return texts if texts and only_names else None
+
+    def to_wire(self) -> dict[int, list[Any]]:
+        """The filter as it stands in a request."""
+        kinds: dict[int, list[Any]] = {
+            _IDENTITIES: [name.text for name in self.identities],
+            _FACTS: [[f.fact, f.operator.value, f.value] for f in self.facts],
+            _AGENTS: [name.text for name in self.agents],
+            _CLASSES: [name.text for name in self.classes],
+        }
+        return {key: conditions for key, conditions in kinds.items() if conditions}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[Any, Any]) -> Filter:
+        """Read what ``to_wire`` made.
+
+        Raises:
+            FilterError: the shape is wrong, a kind is unknown, or a condition cannot be read.
+        """
+        unknown = set(wire) - {_IDENTITIES, _FACTS, _AGENTS, _CLASSES}
+        if unknown or any(type(key) is not int for key in wire):
+            raise FilterError(
+                f"the filter holds kinds of condition that are unknown here: {sorted(map(str, unknown))}"
+            )
+        return parse_filter(
+            identities=_conditions(wire, _IDENTITIES, str),
+            facts=[_fact(row) for row in _conditions(wire, _FACTS, list)],
+            agents=_conditions(wire, _AGENTS, str),
+            classes=_conditions(wire, _CLASSES, str),
+        )
+
+
+def parse_filter(
+    *,
+    identities: Iterable[str] = (),
+    facts: Iterable[str | FactFilter] = (),
+    agents: Iterable[str] = (),
+    classes: Iterable[str] = (),
+    combined: Iterable[str] = (),
+) -> Filter:
+    """Read a filter as typed: ``-I``, ``-F``, ``-A``, ``-C`` and ``-W``.
+
+    ``combined`` texts are split at spaces; a part that reads as a fact filter is one, any other is
+    a class, as Choria's ``-W "country=uk /apache/"``.
+
+    Raises:
+        FilterError: a condition cannot be read, or there are too many.
+    """
+    fact_list: list[FactFilter] = [parse_fact(f) if isinstance(f, str) else f for f in facts]
+    class_list = list(classes)
+    for part in " ".join(combined).split():
+        if is_regex(part) or not _reads_as_fact(part):
+            class_list.append(part)
+        else:
+            fact_list.append(parse_fact(part))
+    return Filter(
+        identities=_bounded(parse_name(name) for name in identities),
+        facts=_bounded(fact_list),
+        agents=_bounded(parse_name(name) for name in agents),
+        classes=_bounded(parse_name(name, ignore_case=True) for name in class_list),
+    )
+
+
+def matches(wanted: Filter, subject: Subject) -> bool:
+    """Whether a machine is meant. A condition that makes no sense for its facts is not met."""
+    if wanted.identities and not any(name.holds(subject.identity) for name in wanted.identities):
+        return False
+    if not all(name.holds_any(subject.agents) for name in wanted.agents):
+        return False
+    if not all(name.holds_any(subject.classes) for name in wanted.classes):
+        return False
+    return all(_holds(fact, subject.facts) for fact in wanted.facts)
+
+
+def _holds(fact: FactFilter, facts: Facts) -> bool:
+    try:
+        return fact.holds(facts)
+    except FilterError:
+        return False
+
+
+def _reads_as_fact(text: str) -> bool:
+    try:
+        parse_fact(text)
+    except FilterError:
+        return any(char in text for char in "=<>")  # a fact with a mistake is not a class
+    return True
+
+
+def _bounded(conditions: Iterable[_T]) -> tuple[_T, ...]:
+    kept = tuple(conditions)
+    if len(kept) > MAX_CONDITIONS:
+        raise FilterError(f"a filter has at most {MAX_CONDITIONS} conditions of one kind")
+    return kept
+
+
+def _conditions(wire: Mapping[Any, Any], key: int, kind: type) -> list[Any]:
+    found = wire.get(key, [])
+    if not isinstance(found, list | tuple) or not all(isinstance(item, kind) for item in found):
+        raise FilterError(f"kind {key} of the filter is not a list of conditions")
+    return list(found)
+
+
+def _fact(row: list[Any]) -> FactFilter:
+    if len(row) != 3 or not all(isinstance(item, str) for item in row):
+        raise FilterError("a condition on a fact is [fact, operator, value]")
+    fact, operator, value = row
+    if operator not in set(Operator):
+        raise FilterError(f"{operator!r} is no operator")
+    return FactFilter(fact, Operator(operator), value)
