@@ -1,0 +1,35 @@
+"""What a broker is told by its configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Configuration of ``choria-trio broker``.
+
+    Attributes:
+        credentials: Folder made by ``choria-trio ca issue broker NAME``.
+        listen: ``host:port`` each, ``[::1]:7422`` for IPv6.
+        collectives: Names of the collectives that members may be in.
+        grants: Further grants by ``role/name``, as ``"relay/tokyo" = ["relay:tokyo"]``.
+        payload_bytes: Cap of a message's payload; one value in a cluster.
+        ping_interval_s: Seconds without a frame until a link is asked whether it lives.
+        hello_within_s: Seconds a stranger has for handshake and HELLO together.
+        max_strangers: Connections that may be in handshake at once.
+        grace_s: Seconds that members get to take their data when the broker stops.
+        ready_file: Written with the addresses once the broker listens; for scripts and tests.
+    """
+
+    credentials: Path | None = None
+    listen: list[str] = ["0.0.0.0:7422"]
+    collectives: list[str] = ["choria"]
+    grants: dict[str, list[str]] = {}
+    payload_bytes: int = 1 << 20
+    ping_interval_s: float = 25.0
+    hello_within_s: float = 10.0
+    max_strangers: int = 4096
+    grace_s: float = 5.0
+    ready_file: Path | None = None

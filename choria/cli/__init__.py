@@ -1,0 +1,60 @@
+"""The command line: parse, call a program, print. The only place that prints.
+
+Commands are imported when they are used, so that ``--help`` and completion stay fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from choria import __version__
+
+from ._errors import exit_code_of, explain
+
+app = App(
+    name="choria-trio",
+    help="Ask every machine of a fleet, and let each decide whether it answers.",
+    version=__version__,
+    result_action="return_value",
+)
+app.command("choria.cli._fleet:ping", name="ping", help="Who is there, and how fast?")
+app.command(
+    "choria.cli._fleet:discover", name=["discover", "find"], help="Names of the nodes that match."
+)
+app.command(
+    "choria.cli._fleet:call", name=["call", "req", "rpc"], help="Call an action of an agent."
+)
+app.command("choria.cli._broker:broker", name="broker", help="Run a broker.")
+app.command("choria.cli._node:node", name="node", help="Run a node: host agents, answer requests.")
+app.command("choria.cli._relay:relay", name="relay", help="Join two networks.")
+app.command("choria.cli._emulate:emulate", name="emulate", help="Run many nodes in one process.")
+app.command(
+    "choria.cli._demo:demo", name="demo", help="A fleet on this machine, answering real requests."
+)
+
+_ca = App(name="ca", help="Our own certificate authority: a root and three issuers.")
+_ca.command("choria.cli._ca:init", name="init", help="Make a CA in a folder.")
+_ca.command(
+    "choria.cli._ca:issue", name="issue", help="Issue certificates with everything a member needs."
+)
+app.command(_ca)
+
+_audit = App(name="audit", help="What nodes decided.")
+_audit.command(
+    "choria.cli._audit:verify", name="verify", help="Is the chain of an audit log unbroken?"
+)
+app.command(_audit)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``choria-trio``; returns the exit code. Errors say what, why and what next."""
+    try:
+        return int(app(argv, exit_on_error=False, print_error=True) or 0)
+    except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
+        code = exit_code_of(exc)
+        if text := explain(exc):
+            print(f"choria-trio: {text}", file=sys.stderr)
+        return code

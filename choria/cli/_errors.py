@@ -1,0 +1,49 @@
+"""From errors to exit codes and sentences. ``--json`` commands get the same as an object on stderr."""
+
+from __future__ import annotations
+
+import traceback
+
+from cyclopts import CycloptsError
+
+from choria.client import Exit
+from choria.errors import BrokerUnreachable, ChoriaError, DDLError, FilterError, InvalidName
+
+_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
+    (KeyboardInterrupt, Exit.INTERRUPTED),
+    (BrokerUnreachable, Exit.UNREACHABLE),
+    (CycloptsError, Exit.USAGE),
+    (InvalidName, Exit.USAGE),
+    (FilterError, Exit.USAGE),
+    (DDLError, Exit.USAGE),
+)
+
+
+def exit_code_of(exc: BaseException) -> int:
+    """The exit code for ``exc``: the most telling one of a group."""
+    if isinstance(exc, SystemExit):
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    causes = leaves(exc)
+    for kind, code in _CODES:
+        if any(isinstance(cause, kind) for cause in causes):
+            return code
+    return Exit.ERROR
+
+
+def explain(exc: BaseException) -> str:
+    """What to tell the operator; a traceback only for what is our bug. Empty: it was said already."""
+    if isinstance(exc, SystemExit | CycloptsError):
+        return ""
+    causes = leaves(exc)
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+        return "interrupted"
+    if known := [cause for cause in causes if isinstance(cause, ChoriaError | OSError)]:
+        return "; ".join(dict.fromkeys(str(cause) for cause in known))
+    return f"this is a bug, please report it:\n{''.join(traceback.format_exception(exc))}"
+
+
+def leaves(exc: BaseException) -> list[BaseException]:
+    """The errors inside a group, or the error itself."""
+    if isinstance(exc, BaseExceptionGroup):
+        return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
+    return [exc]

@@ -1,0 +1,33 @@
+"""What programs share that run until they are told to stop: SIGTERM and Ctrl-C end them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import trio
+from cyclopts import Parameter
+
+from choria.config import load, search_paths
+from choria.programs import environment
+from choria.telemetry import configure_logging
+
+Config = Annotated[Path | None, Parameter(name=["--config", "-c"])]
+Verbose = Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")]
+JsonLog = Annotated[bool, Parameter(name="--log-json", negative="")]
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def read_config(program: str, schema: type[T], config: Path | None) -> T:
+    """The program's configuration: file, environment, defaults."""
+    env = environment()
+    return load(search_paths(program, env, config), schema, overrides={}, env=env).value
+
+
+def serve(run: Callable[[], Awaitable[None]], *, verbose: bool, log_json: bool = False) -> int:
+    """Run a program to its end under its log."""
+    with configure_logging(level="debug" if verbose else "info", json=log_json):
+        trio.run(run)
+    return 0

@@ -1,0 +1,162 @@
+"""From bytes on a reply subject to an answer that may be believed, and how far.
+
+A reply subject names who speaks, and the broker lets nobody publish under another's name: that is
+the *link* grade, enough for "who is there". Whatever reports what was done is signed by the node and
+names the hash of the request: the *signed* grade, which no broker or relay can forge. An unsigned
+answer that crossed a relay is graded *relay*, because the relay vouches for it, not the far broker.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import attrs
+
+from choria.errors import ChoriaError, Refusal, TrustError
+from choria.messages import (
+    Reply,
+    ReplySubject,
+    Request,
+    decode_reply,
+    is_signed,
+    parse_reply_subject,
+)
+from choria.net import Incoming
+from choria.trust import Role, Verifier
+
+LINK_GRADE_CALLS = frozenset({("discovery", "ping"), ("certificate", "get")})
+"""What may be answered without a signature: nothing is decided on it but whom to ask."""
+
+
+class AnswerGrade(enum.StrEnum):
+    """How far an answer is proved."""
+
+    SIGNED = "signed"
+    LINK = "link"
+    RELAY = "relay"
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """One node's verified answer.
+
+    Attributes:
+        foreign: It comes from a network behind a relay.
+        elapsed_ms: Since the request was published.
+        time_ms: The node's wall clock when it answered.
+    """
+
+    sender: str
+    network: str
+    foreign: bool
+    grade: AnswerGrade
+    statuscode: int
+    statusmsg: str
+    data: dict[str, Any]
+    refusal: Refusal | None
+    elapsed_ms: float
+    time_ms: int
+
+    @property
+    def ok(self) -> bool:
+        """True when the action ran and reported success."""
+        return self.statuscode == 0 and self.refusal is None
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """A message on our reply subject that proves nothing, and why it was dropped."""
+
+    sender: str
+    network: str
+    why: str
+
+
+class RejectedReplyError(ChoriaError):
+    """The message is not a believable answer to the request; the text says why."""
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """A request under way, as its answers are judged by it."""
+
+    request: Request
+    message_hash: bytes
+    own_network: str
+    sent_at_s: float
+
+
+def judge(
+    incoming: Incoming, pending: Pending, verifier: Verifier, now_ms: int, now: float
+) -> Answer:
+    """Return what ``incoming`` proves as an answer to ``pending``.
+
+    Raises:
+        RejectedReplyError: It proves nothing: wrong signer, subject, request or grade.
+        UnknownCertificate: The signer's certificate has to be fetched first.
+    """
+    spoken = parse_reply_subject(incoming.subject)
+    signed = is_signed(incoming.payload)
+    reply = (
+        _open_signed(incoming.payload, spoken, verifier, now_ms)
+        if signed
+        else decode_reply(incoming.payload)
+    )
+    _check_names(reply, spoken)
+    _check_request(reply, spoken, pending)
+    if not signed and not _may_be_unsigned(reply, pending.request):
+        raise RejectedReplyError("an unsigned answer to a request that only signed ones may answer")
+    return Answer(
+        sender=reply.sender,
+        network=reply.network,
+        foreign=reply.network != pending.own_network,
+        grade=_grade(reply.network, pending, signed=signed),
+        statuscode=reply.statuscode,
+        statusmsg=reply.statusmsg,
+        data=reply.data,
+        refusal=reply.refusal,
+        elapsed_ms=(now - pending.sent_at_s) * 1000,
+        time_ms=reply.time_ms,
+    )
+
+
+def _open_signed(message: bytes, spoken: ReplySubject, verifier: Verifier, now_ms: int) -> Reply:
+    try:
+        signer, payload = verifier.verify_reply(message, network=spoken.network, now_ms=now_ms)
+    except TrustError as exc:
+        if type(exc) is not TrustError:  # UnknownCertificate: the caller fetches it and asks again
+            raise
+        raise RejectedReplyError(str(exc)) from exc
+    if signer.role not in (Role.NODE, Role.SERVICE) or signer.name != spoken.identity:
+        raise RejectedReplyError(
+            f"signed by {signer.role}/{signer.name}, said by {spoken.identity}"
+        )
+    return decode_reply(payload)
+
+
+def _check_names(reply: Reply, spoken: ReplySubject) -> None:
+    if (reply.network, reply.sender) != (spoken.network, spoken.identity):
+        raise RejectedReplyError(f"claims to be from {reply.sender} of {reply.network}")
+
+
+def _check_request(reply: Reply, spoken: ReplySubject, pending: Pending) -> None:
+    """A reply names the request by id and by hash, or it could be moved between requests (A2)."""
+    if reply.request_id != pending.request.id or spoken.request != pending.request.id.hex():
+        raise RejectedReplyError("answers another request")
+    if reply.request_hash != pending.message_hash:
+        raise RejectedReplyError("names another request's hash")
+    if reply.network != pending.request.network:
+        raise RejectedReplyError(f"comes from network {reply.network}, which was not asked")
+
+
+def _may_be_unsigned(reply: Reply, request: Request) -> bool:
+    return (
+        reply.refusal is Refusal.NOT_MATCHED or (request.agent, request.action) in LINK_GRADE_CALLS
+    )
+
+
+def _grade(network: str, pending: Pending, *, signed: bool) -> AnswerGrade:
+    if signed:
+        return AnswerGrade.SIGNED
+    return AnswerGrade.LINK if network == pending.own_network else AnswerGrade.RELAY

@@ -1,0 +1,171 @@
+"""Signed requests out, believable answers in: the one way a client speaks to nodes.
+
+``Caller.gather`` sends one request, or a directed call's several chunks, and collects until every
+addressed node has answered or the time is over. When it is complete is exact: a receipt says how many
+nodes a broadcast was handed to, and which targets of a directed call had nobody listening. Receipt and
+answers may come in any order. Distinct verified senders are counted, never messages (C2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+from choria.messages import (
+    MAX_TARGETS,
+    Grade,
+    Kind,
+    Request,
+    agent_subject,
+    encode_request,
+    federation_subject,
+    node_subject,
+    reply_prefix,
+    request_hash,
+)
+from choria.net import Session
+from choria.trust import Signer, Verifier
+
+from .answers import Answer, Pending
+from .exchange import Exchange, Gathered
+
+CERTIFICATES_ASKED_UP_TO = 200
+"""Up to so many targets, replies carry their certificate; beyond, missing ones are fetched (C5)."""
+FETCH_TIMEOUT_S = 5.0
+
+
+def _nothing(answer: Answer) -> None:
+    """For who does not care for answers as they come."""
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """What is asked of whom. No ``targets``: everybody who hosts ``agent`` and matches ``filter``."""
+
+    agent: str
+    action: str
+    network: str
+    collective: str
+    ttl_ms: int
+    inputs: dict[str, Any] = attrs.field(factory=dict)
+    filter: dict[str, Any] = attrs.field(factory=dict)
+    targets: tuple[str, ...] = ()
+    grade: Grade = Grade.SIGNED
+
+
+@attrs.define(kw_only=True, eq=False)
+class Caller:
+    """A connected principal that signs requests and verifies answers.
+
+    ``now_ms`` is the wall clock, ``new_id`` yields 16 random bytes.
+    """
+
+    session: Session
+    signer: Signer
+    verifier: Verifier
+    now_ms: Callable[[], int]
+    new_id: Callable[[], bytes]
+
+    async def gather(
+        self, ask: Ask, *, timeout_s: float, on_answer: Callable[[Answer], None] = _nothing
+    ) -> Gathered:
+        """Send ``ask``; return when all who were asked have answered, or after ``timeout_s``.
+
+        ``on_answer`` sees each answer as it comes. Cancelling stops waiting; what was sent is sent.
+        """
+        started = trio.current_time()
+        gathered = Gathered()
+        with trio.move_on_after(timeout_s):
+            async with trio.open_nursery() as nursery:
+                for request in self._requests(ask):
+                    gathered.request_ids.append(request.id)
+                    nursery.start_soon(self._exchange(request, gathered, on_answer).run)
+        gathered.elapsed_s = trio.current_time() - started
+        return gathered
+
+    def prefix(self, collective: str, request_id: bytes) -> str:
+        """The reply prefix of one request of ours."""
+        session = self.session
+        return reply_prefix(
+            collective, session.network, session.inbox, session.session_hex, request_id.hex()
+        )
+
+    def _requests(self, ask: Ask) -> list[Request]:
+        chunks = [ask.targets[i : i + MAX_TARGETS] for i in range(0, len(ask.targets), MAX_TARGETS)]
+        return [self._request(ask, chunk) for chunk in chunks or [()]]
+
+    def _request(self, ask: Ask, targets: tuple[str, ...]) -> Request:
+        return Request(
+            id=self.new_id(),
+            network=ask.network,
+            collective=ask.collective,
+            kind=Kind.DIRECTED if targets else Kind.BROADCAST,
+            targets=targets,
+            agent=ask.agent,
+            action=ask.action,
+            inputs=ask.inputs,
+            filter=ask.filter,
+            created_ms=self.now_ms(),
+            ttl_ms=ask.ttl_ms,
+            grade=ask.grade,
+            want_certificate=0 < len(ask.targets) <= CERTIFICATES_ASKED_UP_TO,
+        )
+
+    def _exchange(
+        self, request: Request, gathered: Gathered, on_answer: Callable[[Answer], None]
+    ) -> Exchange:
+        message = self.signer.sign_request(encode_request(request))
+
+        async def fetch(identities: Sequence[str]) -> None:
+            await self._fetch_certificates(request, identities)
+
+        return Exchange(
+            session=self.session,
+            verifier=self.verifier,
+            now_ms=self.now_ms,
+            message=message,
+            pending=Pending(
+                request=request,
+                message_hash=request_hash(message),
+                own_network=self.session.network,
+                sent_at_s=trio.current_time(),
+            ),
+            subjects=self._subjects(request),
+            prefix=self.prefix(request.collective, request.id),
+            gathered=gathered,
+            on_answer=on_answer,
+            fetch=fetch,
+        )
+
+    def _subjects(self, request: Request) -> tuple[str, ...]:
+        """Where ``request`` is published: through a relay when its network is not ours."""
+        plain = (
+            tuple(node_subject(request.collective, target) for target in request.targets)
+            if request.targets
+            else (agent_subject(request.collective, request.agent),)
+        )
+        if request.network == self.session.network:
+            return plain
+        return tuple(federation_subject(request.network, subject) for subject in plain)
+
+    async def _fetch_certificates(self, request: Request, identities: Sequence[str]) -> None:
+        """Ask nodes for their certificates; the verifier keeps those that a known issuer signed.
+
+        The answer needs no signature: a reply names its signer's certificate by hash (CWP-13).
+        """
+        ask = Ask(
+            agent="certificate",
+            action="get",
+            network=request.network,
+            collective=request.collective,
+            ttl_ms=request.ttl_ms,
+            targets=tuple(identities),
+            grade=Grade.LINK,
+        )
+        gathered = await self.gather(ask, timeout_s=FETCH_TIMEOUT_S)
+        for answer in gathered.answers.values():
+            if isinstance(der := answer.data.get("certificate"), bytes):
+                self.verifier.add_certificate(der)

@@ -1,0 +1,117 @@
+"""Call an action on the nodes that were discovered, and account for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+from choria.errors import Refusal
+
+from .answers import Answer
+from .caller import Ask, Caller
+from .discovery import Discovery, Gone, Scope
+from .exchange import Gathered
+
+
+@attrs.frozen(kw_only=True)
+class CallResult:
+    """What happened on every node that was asked. Times: seconds, and wall clock in ms.
+
+    Attributes:
+        expected: Identities that the call was sent to.
+        silent: Sent to, connected, and without an answer in time.
+        gone: Sent to, but not connected; or known to have left before.
+    """
+
+    agent: str
+    action: str
+    network: str
+    expected: tuple[str, ...]
+    gathered: Gathered
+    silent: tuple[str, ...]
+    gone: tuple[Gone, ...]
+    started_ms: int
+    discovery_s: float
+    request_s: float
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Every answer, by name."""
+        return [self.gathered.answers[name] for name in sorted(self.gathered.answers)]
+
+    @property
+    def failed(self) -> list[Answer]:
+        """Answers of nodes that did not do what was asked."""
+        return [answer for answer in self.answers if not answer.ok]
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """An action with its inputs, already judged by the agent's DDL when there is one."""
+
+    agent: str
+    action: str
+    inputs: dict[str, Any] = attrs.field(factory=dict)
+
+
+async def call(
+    caller: Caller,
+    what: Call,
+    scope: Scope,
+    found: Discovery,
+    *,
+    timeout_s: float,
+    on_answer: Callable[[Answer], None],
+) -> CallResult:
+    """Send ``what`` to every node that ``found`` names; return when all have answered or after ``timeout_s``.
+
+    Cancelling stops waiting: nodes that have the request carry it out.
+    """
+    started_ms, started = caller.now_ms(), trio.current_time()
+    ask = Ask(
+        agent=what.agent,
+        action=what.action,
+        inputs=what.inputs,
+        network=scope.network,
+        collective=scope.collective,
+        ttl_ms=scope.ttl_ms,
+        targets=tuple(found.names),
+    )
+    gathered = await caller.gather(ask, timeout_s=timeout_s, on_answer=on_answer)
+    return _account(what, scope, found, gathered, started_ms, trio.current_time() - started)
+
+
+def _account(
+    what: Call,
+    scope: Scope,
+    found: Discovery,
+    gathered: Gathered,
+    started_ms: int,
+    request_s: float,
+) -> CallResult:
+    missing = [name for name in found.names if name not in gathered.answers]
+    lost = [
+        Gone(identity=name, left_at_ms=None, why="left during the call")
+        for name in missing
+        if name in gathered.without
+    ]
+    return CallResult(
+        agent=what.agent,
+        action=what.action,
+        network=scope.network,
+        expected=tuple(found.names),
+        gathered=gathered,
+        silent=tuple(sorted(set(missing) - set(gathered.without)) + found.silent),
+        gone=tuple(lost + found.gone),
+        started_ms=started_ms,
+        discovery_s=found.elapsed_s,
+        request_s=request_s,
+    )
+
+
+def all_denied(answers: Sequence[Answer]) -> bool:
+    """True when there are answers and each is a denial."""
+    return bool(answers) and all(answer.refusal is Refusal.DENIED for answer in answers)

@@ -1,0 +1,32 @@
+"""What a client is told by its configuration file, the environment and flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Configuration of ``ping``, ``discover`` and ``call``.
+
+    Attributes:
+        credentials: Folder made by ``choria-trio ca issue client NAME``.
+        brokers: ``host:port`` each; tried in random order.
+        srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
+        collective: The collective that is asked.
+        connect_timeout_s: Seconds until an unreachable broker is an error.
+        discovery_timeout_s: Seconds a node has to say whether it matches.
+        ttl_s: Seconds after which a node refuses the request.
+        networks: Networks behind relays, by name: PEM file of the issuer of that network's nodes,
+            which replies must chain to.
+    """
+
+    credentials: Path | None = None
+    brokers: list[str] = []
+    srv_domain: str = ""
+    collective: str = "choria"
+    connect_timeout_s: float = 10.0
+    discovery_timeout_s: float = 2.0
+    ttl_s: int = 60
+    networks: dict[str, Path] = {}

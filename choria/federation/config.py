@@ -1,0 +1,35 @@
+"""What a relay is told by its configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class RelaySide(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One of the two networks that a relay joins.
+
+    Attributes:
+        credentials: Folder made by that network's ``choria-trio ca issue relay NAME``.
+        brokers: ``host:port`` each.
+        srv_domain: Domain whose SRV record names brokers, when ``brokers`` is empty.
+    """
+
+    credentials: Path | None = None
+    brokers: list[str] = []
+    srv_domain: str = ""
+
+
+class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Configuration of ``choria-trio relay``: both directions are carried.
+
+    Attributes:
+        left: One network.
+        right: The other one.
+        collectives: Collectives whose replies are carried.
+    """
+
+    left: RelaySide
+    right: RelaySide
+    collectives: list[str] = ["choria"]

@@ -1,0 +1,41 @@
+"""What a node is told by its configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Configuration of ``choria-trio node``.
+
+    Attributes:
+        credentials: Folder made by ``choria-trio ca issue node NAME``.
+        brokers: ``host:port`` each; tried in random order.
+        srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
+        collectives: Collectives that the node is in; the first is its main one.
+        policies: Folder with ``<agent>.policy``, ``default.policy`` and ``groups``. Without a file
+            that applies, requests are denied.
+        state: Folder for what survives a restart (the replay guard); one node only.
+        audit_log: File that every decision is appended to.
+        facts: YAML or JSON files whose facts are laid over the collected ones; later files win.
+        facts_interval_s: Seconds between two collections.
+        classes_file: File with a configuration management class a line.
+        networks: Networks behind relays whose clients are listened to, by name: PEM file of the
+            issuer of that network's clients. Policies know them as ``<network>:choria=<name>``.
+        grace_s: Seconds that running actions get when the node stops.
+    """
+
+    credentials: Path | None = None
+    brokers: list[str] = []
+    srv_domain: str = ""
+    collectives: list[str] = ["choria"]
+    policies: Path = Path("/etc/choria-trio/policies")
+    state: Path = Path("/var/lib/choria-trio")
+    audit_log: Path = Path("/var/log/choria-trio/audit.log")
+    facts: list[Path] = []
+    facts_interval_s: float = 300.0
+    classes_file: Path = Path("/opt/puppetlabs/puppet/cache/state/classes.txt")
+    networks: dict[str, Path] = {}
+    grace_s: float = 5.0

@@ -1,0 +1,72 @@
+"""From configuration to a session: credentials, where brokers are, foreign trust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cryptography import x509
+
+from choria.errors import ConfigError
+from choria.net import (
+    Credentials,
+    Endpoints,
+    SrvEndpoints,
+    StaticEndpoints,
+    TlsConnector,
+    load_credentials,
+    parse_endpoint,
+)
+
+HOW_TO_ISSUE = "make one with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name it with --credentials or in the configuration"
+
+
+def credentials_from(folder: Path | None) -> Credentials:
+    """Load the credentials folder that configuration names.
+
+    Raises:
+        ConfigError: None is named, or it cannot be used.
+    """
+    if folder is None:
+        raise ConfigError(f"no credentials are configured: {HOW_TO_ISSUE}")
+    return load_credentials(folder)
+
+
+def endpoints_from(brokers: Sequence[str], srv_domain: str) -> Endpoints:
+    """Where brokers are: the list, or DNS when the list is empty.
+
+    Raises:
+        ConfigError: Neither is configured, or an address is malformed.
+    """
+    if brokers:
+        return StaticEndpoints([parse_endpoint(broker) for broker in brokers])
+    if srv_domain:
+        return SrvEndpoints(srv_domain)
+    raise ConfigError(
+        'no broker is configured: set brokers = ["host:7422"] or srv_domain, or give --broker host:7422'
+    )
+
+
+def connector_from(
+    credentials: Credentials, brokers: Sequence[str], srv_domain: str
+) -> TlsConnector:
+    """A way to reach a broker as ``credentials``."""
+    return TlsConnector(endpoints_from(brokers, srv_domain), credentials)
+
+
+def foreign_issuers(networks: Mapping[str, Path]) -> dict[str, tuple[x509.Certificate, ...]]:
+    """The issuers of foreign networks' members, by network.
+
+    Raises:
+        ConfigError: A file is missing or holds no certificate.
+    """
+    return {network: _certificates(network, path) for network, path in networks.items()}
+
+
+def _certificates(network: str, path: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
+    except OSError as exc:
+        raise ConfigError(f"networks.{network}: {path}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"networks.{network}: {path} holds no certificate in PEM: {exc}") from exc
