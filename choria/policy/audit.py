@@ -1,0 +1,168 @@
+"""The audit log: one JSON line for each decision, each tied to the line before by a hash.
+
+Field names are Choria's (``timestamp``, ``request_id``, ``request_time``, ``caller``, ``sender``,
+``agent``, ``action``, ``data``), so that what reads its log reads ours, and ours follow. A line ends
+in ``"previous":"<hash of the line before>","hash":"<SHA-256 of this line's bytes before ,"hash">"}``.
+
+What the chain proves: from the first line to the last nothing was changed, removed, put in or
+moved by somebody who did not also rewrite every later line. There is no key in it, so whoever may
+write the file can rewrite its tail; keep the newest hash elsewhere (``expected_last``) to notice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+GENESIS: Final = "0" * 64
+"""What the first line of a log follows."""
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ENDING: Final = re.compile(rb',"previous":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}')
+_ENDING_BYTES: Final = len(b',"previous":"","hash":""}') + 128
+
+
+class Outcome(enum.StrEnum):
+    """What became of a request. The words stand in logs and never change their meaning."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    MALFORMED = "malformed"
+    UNTRUSTED = "untrusted"
+    REVOKED = "revoked"
+    RE_AIMED = "re-aimed"  # signed for another network, collective, kind or target
+    REFLECTED = "reflected"  # its reply is aimed at an inbox that is not the signer's
+    EXPIRED = "expired"
+    FROM_THE_FUTURE = "from-the-future"
+    DUPLICATE = "duplicate"  # the same bytes once more: normal after a reconnect
+    REPLAY = "replay"  # the same id with other bytes: an attack
+    BUSY = "busy"
+    NOT_MATCHED = "not-matched"
+    UNKNOWN_AGENT = "unknown-agent"
+    UNKNOWN_ACTION = "unknown-action"
+    BAD_INPUT = "bad-input"
+    UNSUPPORTED = "unsupported"
+    RESULT_TOO_LARGE = "result-too-large"
+    TIMED_OUT = "timed-out"
+    FAILED = "failed"
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision. What is not known yet when a request is refused stays empty.
+
+    ``caller`` is the caller id as policy saw it, ``sender`` the proved name of the principal,
+    ``rule`` the policy line as ``file:line``, ``grade`` how the answer was authenticated, ``data``
+    the inputs. ``request_time`` is in seconds, as in Choria; ``time_ms`` is when it was decided.
+    """
+
+    time_ms: int
+    outcome: Outcome
+    reason: str = ""
+    request_id: str = ""
+    request_time: int = 0
+    caller: str = ""
+    network: str = ""
+    sender: str = ""
+    agent: str = ""
+    action: str = ""
+    data: Any = None
+    rule: str = ""
+    grade: str = ""
+
+    @property
+    def timestamp_utc(self) -> str:
+        """``time_ms`` in Choria's form, ``2006-01-02T15:04:05.000000+0000``."""
+        moment = _EPOCH + dt.timedelta(milliseconds=self.time_ms)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+
+
+def chain(previous_hash: str, record: AuditRecord) -> tuple[bytes, str]:
+    """Return the line to append, with its LF, and the hash that the next line follows."""
+    fields = {"timestamp": record.timestamp_utc, **msgspec.structs.asdict(record)}
+    del fields["time_ms"]
+    body = (
+        msgspec.json.encode(fields, enc_hook=str)[:-1]
+        + b',"previous":"%s"' % previous_hash.encode()
+    )
+    digest = hashlib.sha256(body).hexdigest()
+    return body + b',"hash":"%s"}\n' % digest.encode(), digest
+
+
+def hash_of_line(line: bytes) -> str | None:
+    """The hash that a line claims; None if it is no whole line. To go on after a restart."""
+    ending = _ENDING.fullmatch(line.rstrip(b"\n")[-_ENDING_BYTES:])
+    return ending[2].decode() if ending else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What ``verify_chain`` found. ``broken_line`` counts from 1 and is 0 when all is well."""
+
+    lines: int
+    last_hash: str
+    broken_line: int = 0
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the chain holds."""
+        return not self.broken_line
+
+
+def verify_chain(
+    lines: Iterable[bytes], *, previous: str = GENESIS, expected_last: str | None = None
+) -> ChainReport:
+    """Check a log, and name the first line that breaks the chain and why.
+
+    Args:
+        lines: the log, with or without LF at the line ends.
+        previous: what the first line follows, when the log goes on from an older file.
+        expected_last: the newest hash, if it was kept elsewhere; notices a cut or rewritten tail.
+    """
+    log = [line.rstrip(b"\n") for line in lines]
+    seen: dict[str, int] = {}
+    last = previous
+    for number, line in enumerate(log, start=1):
+        ending = _ENDING.fullmatch(line[-_ENDING_BYTES:])
+        if ending is None:
+            return ChainReport(number - 1, last, number, _cut(number, len(log)))
+        follows, claimed = ending[1].decode(), ending[2].decode()
+        if _digest(line) != claimed:
+            return ChainReport(number - 1, last, number, "the line was changed")
+        if follows != last:
+            return ChainReport(number - 1, last, number, _misplaced(follows, claimed, seen, log))
+        seen[claimed] = number
+        last = claimed
+    if expected_last not in {None, last}:
+        return ChainReport(
+            len(log), last, len(log) + 1, "the end of the log is missing or was rewritten"
+        )
+    return ChainReport(len(log), last)
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line[: -len(b',"hash":""}') - 64]).hexdigest()
+
+
+def _cut(number: int, count: int) -> str:
+    if number == count:
+        return "the last line is not whole: the log was cut, or its writer died while writing"
+    return "the line is not whole"
+
+
+def _misplaced(follows: str, claimed: str, seen: dict[str, int], log: list[bytes]) -> str:
+    """Tell lines that are elsewhere in the log from lines that are gone."""
+    if claimed in seen:
+        return f"the line stands here a second time, first as line {seen[claimed]}"
+    if follows in seen:
+        return f"the line belongs after line {seen[follows]}: lines were put in, moved or rewritten"
+    if any(hash_of_line(line) == follows for line in log):
+        return "the lines are not in their order"
+    return "a line before it is missing or was rewritten"
