@@ -1,0 +1,97 @@
+"""Files of a CA: written whole or not at all, and secrets never readable by others, not for a moment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from choria.errors import ChoriaError
+
+SECRET_MODE: Final = 0o600
+SECRET_FOLDER_MODE: Final = 0o700
+PUBLIC_MODE: Final = 0o644
+
+
+class CaError(ChoriaError):
+    """A folder of the CA that cannot be used; the text says which, why and what to do."""
+
+
+@contextmanager
+def os_errors(doing: str) -> Iterator[None]:
+    """Turn OSError into CaError that says what was being done."""
+    try:
+        yield
+    except OSError as exc:
+        raise CaError(
+            f"cannot {doing}: {exc.strerror or exc} ({exc.filename or 'no file'})"
+        ) from exc
+
+
+def write_new(path: Path, data: bytes, *, mode: int) -> None:
+    """Create ``path`` with ``mode`` from its first moment on (O_EXCL), write all and fsync."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def append_line(path: Path, line: bytes, *, durable: bool) -> None:
+    """Append one line in one write; ``durable`` waits for the disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, SECRET_MODE), "wb", buffering=0) as file:
+        file.write(line)
+        if durable:
+            os.fsync(file.fileno())
+
+
+def write_folder(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Make ``folder`` with all ``files`` (relative name -> content, mode), or leave nothing.
+
+    The files are written beside it and take their place by rename. Into a folder that exists they
+    are moved one by one, in the order of ``files``, so the last one is the mark of a whole set.
+    """
+    beside = folder.parent / f".{folder.name}.{secrets.token_hex(8)}.new"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _fill(beside, files)
+        if folder.is_dir() and any(folder.iterdir()):
+            _move_in(beside, folder, files)
+        else:
+            beside.rename(folder)  # over an empty folder too
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    folder.mkdir(mode=SECRET_FOLDER_MODE)
+    for name, (data, mode) in files.items():
+        path = folder / name
+        path.parent.mkdir(mode=SECRET_FOLDER_MODE, exist_ok=True)
+        write_new(path, data, mode=mode)
+    for path in {(folder / name).parent for name in files}:
+        sync_folder(path)
+
+
+def _move_in(beside: Path, folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    for name in files:
+        target = folder / name
+        target.parent.mkdir(mode=SECRET_FOLDER_MODE, exist_ok=True)
+        (beside / name).replace(target)
+    for path in {(folder / name).parent for name in files}:
+        sync_folder(path)

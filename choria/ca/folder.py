@@ -1,0 +1,126 @@
+"""A CA as a folder: certificates, private keys, and the index of every serial that was issued.
+
+::
+
+    root.pem  brokers.pem  nodes.pem  clients.pem
+    private/  root.key  brokers.key  nodes.key  clients.key     (folder 0700, files 0600)
+    issued.jsonl                                                (appended before a certificate leaves)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from choria.errors import TrustError
+from choria.trust import IssuerKind, Principal, network_of_root, parse_bundle, read_issuers
+
+from .authority import Authority, Key, KeyPair, create_authority
+from .files import PUBLIC_MODE, SECRET_MODE, CaError, append_line, os_errors, write_folder
+
+INDEX_NAME: Final = "issued.jsonl"
+MAX_KEY_BYTES: Final = 16 * 1024
+_NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
+
+
+def init_ca(folder: Path, network: str, now_ms: int) -> Authority:
+    """Make a CA in ``folder``, which must be new or empty.
+
+    Raises:
+        CaError: the folder holds something, or cannot be written.
+        TrustError: ``network`` is no name.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise CaError(
+            f"{folder} is not empty: a CA is made in a new folder, and never over another one"
+        )
+    authority = create_authority(network, now_ms)
+    files = {name: (pem, PUBLIC_MODE) for name, pem in authority.trust_files().items()}
+    pairs = {"root": authority.root} | {
+        kind.value: pair for kind, pair in authority.issuers.items()
+    }
+    files |= {
+        f"private/{name}.key": (key_pem(pair.key), SECRET_MODE) for name, pair in pairs.items()
+    }
+    files[INDEX_NAME] = (b"", SECRET_MODE)
+    with os_errors(f"make a CA in {folder}"):
+        write_folder(folder, files)
+    return authority
+
+
+def open_ca(folder: Path) -> Authority:
+    """Read a CA's folder, keys included.
+
+    Raises:
+        CaError: it is no CA's folder, or a file is damaged; the text names the file.
+    """
+    if not (folder / "root.pem").is_file():
+        raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
+    with os_errors(f"read the CA in {folder}"):
+        pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
+        keys = {name: _read_key(folder / "private" / f"{name}.key") for name in _NAMES}
+    try:
+        read_issuers(**pems)  # one root, three issuers under it
+        certificates = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
+    except TrustError as exc:
+        raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
+    pairs = {name: _pair(folder, name, certificates[name][0], keys[name]) for name in _NAMES}
+    issuers = {kind: pairs[kind.value] for kind in IssuerKind}
+    return Authority(network_of_root(pairs["root"].certificate), pairs["root"], issuers)
+
+
+def record_issued(
+    folder: Path,
+    principal: Principal,
+    certificate: x509.Certificate,
+    now_ms: int,
+    *,
+    durable: bool = True,
+) -> None:
+    """Append one issued certificate to the index: without it, it could not be revoked by name later."""
+    entry = {
+        "serial": f"{certificate.serial_number:x}",
+        "role": principal.role.value,
+        "name": principal.name,
+        "issuer": certificate.issuer.rfc4514_string(),
+        "grants": sorted(principal.grants),
+        "issued_ms": now_ms,
+        "not_after_ms": int(certificate.not_valid_after_utc.timestamp()) * 1000,
+    }
+    line = json.dumps(entry, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    with os_errors(f"record a certificate in {folder / INDEX_NAME}"):
+        append_line(folder / INDEX_NAME, line, durable=durable)
+
+
+def key_pem(key: Key) -> bytes:
+    """A private key as unencrypted PKCS #8 PEM: what a daemon can read at boot."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _read_key(path: Path) -> Key:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise CaError(
+            f"{path} may be read by others (mode {mode:o}): `chmod 600` it, and think of a new CA"
+        )
+    data = path.read_bytes()
+    try:
+        key = serialization.load_pem_private_key(data[:MAX_KEY_BYTES], password=None)
+    except (ValueError, TypeError) as exc:
+        raise CaError(f"{path} holds no private key that can be read: {exc}") from exc
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CaError(f"{path} holds a key of another kind than P-256: this CA did not make it")
+    return key
+
+
+def _pair(folder: Path, name: str, certificate: x509.Certificate, key: Key) -> KeyPair:
+    if certificate.public_key() != key.public_key():
+        raise CaError(f"{folder}: private/{name}.key is not the key of {name}.pem")
+    return KeyPair(certificate, key)

@@ -1,0 +1,175 @@
+"""Whose word counts: the issuers of a network, and what each may vouch for.
+
+Theory of operation. A network has three issuers, and trust stores hold these, not the root (partial
+chains): ``brokers`` vouches for brokers only, ``nodes`` for nodes only, ``clients`` for clients,
+services and relays. The issuer that enrols nodes online can therefore never mint an operator (A4).
+Which issuer made a certificate is proved by its signature; the issuer's name only says which keys
+are worth trying.
+
+Why not the path validation of ``cryptography.x509.verification``: it refuses critical extended key
+usage, which all of Puppet's certificates have, unless told how (F2), needs a validator for each
+time, store and purpose, and answers with one sentence for all failures. Every chain here is exactly
+one signature long, so that ``verify_directly_issued_by`` and explicit checks are less code, stricter
+(key usage, one URI, no name constraints, SHA-2 only), and can say what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from choria.errors import InvalidName, TrustError
+from choria.wire import parse_identity
+
+from .anchors import (
+    ISSUER_OF,
+    VOUCHES_FOR,
+    Anchor,
+    IssuerKind,
+    check_count,
+    check_unambiguous,
+    make_anchor,
+)
+from .certificates import Leaf, Purpose, Validity, parse_certificate, read_leaf, x509_errors
+from .keys import PublicKey
+from .principals import Principal, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A certificate that has been proved, with what must be looked at again at each use."""
+
+    principal: Principal
+    thumbprint: bytes
+    validity: Validity
+    issuer: Anchor
+    serial: int
+    purposes: frozenset[Purpose]
+    public_key: PublicKey
+
+    def check(
+        self, roles: frozenset[Role], now_ms: int, purpose: Purpose | None = None
+    ) -> Principal:
+        """The principal, if this certificate may be used now and so. Raises TrustError.
+
+        Args:
+            roles: the roles that make sense at this place.
+            now_ms: wall clock, milliseconds since the epoch.
+            purpose: by default server for brokers and client for everyone else.
+        """
+        whose = f"{self.principal.role} {self.principal.name}"
+        self.issuer.validity.check(
+            f"issuer '{self.issuer.kind}' of {self.principal.network}", now_ms
+        )
+        self.validity.check(whose, now_ms)
+        if self.principal.role not in roles:
+            wanted = " or ".join(sorted(roles)) or "nobody"
+            raise TrustError(
+                f"certificate of {whose}: a {wanted} is wanted here; use a certificate of that role"
+            )
+        needed = purpose or (
+            Purpose.SERVER if self.principal.role is Role.BROKER else Purpose.CLIENT
+        )
+        if needed not in self.purposes:
+            usage = f"{needed.name.lower()} authentication"
+            raise TrustError(
+                f"certificate of {whose} is not for {usage} (extended key usage): have it issued anew"
+            )
+        return self.principal
+
+
+class Issuers:
+    """The trust anchors of one network, in three stores that are never one bundle (F1)."""
+
+    __slots__ = ("_by_subject", "anchors", "network")
+
+    def __init__(
+        self,
+        network: str,
+        brokers: Iterable[x509.Certificate] = (),
+        nodes: Iterable[x509.Certificate] = (),
+        clients: Iterable[x509.Certificate] = (),
+    ) -> None:
+        """Check the anchors. Raises TrustError; also when one key would vouch in two stores (A7)."""
+        self.network = parse_network(network)
+        stores = {IssuerKind.BROKERS: brokers, IssuerKind.NODES: nodes, IssuerKind.CLIENTS: clients}
+        self.anchors = tuple(
+            make_anchor(kind, item) for kind, store in stores.items() for item in store
+        )
+        check_unambiguous((f"the issuer '{anchor.kind}'", anchor) for anchor in self.anchors)
+        self._by_subject: dict[bytes, list[Anchor]] = {}
+        for anchor in self.anchors:
+            self._by_subject.setdefault(anchor.subject, []).append(anchor)
+        check_count(self.anchors)
+
+    def examine(self, der: bytes) -> Identified:
+        """Prove who made a certificate and for whom. Raises TrustError. The time is not looked at."""
+        leaf = read_leaf(der)
+        anchor = self._prove(leaf)
+        if leaf.role not in VOUCHES_FOR[anchor.kind]:
+            raise TrustError(
+                f"certificate of {leaf.whose} was made by the issuer '{anchor.kind}' of network {self.network}, "
+                f"which may not vouch for a {leaf.role}: the issuer '{ISSUER_OF[leaf.role]}' must make it"
+            )
+        return Identified(
+            principal=Principal(self.network, leaf.role, leaf.name, leaf.grants),
+            thumbprint=leaf.thumbprint,
+            validity=leaf.validity,
+            issuer=anchor,
+            serial=leaf.certificate.serial_number,
+            purposes=leaf.purposes,
+            public_key=leaf.public_key,
+        )
+
+    def identify(
+        self, der: bytes, roles: frozenset[Role], now_ms: int, purpose: Purpose | None = None
+    ) -> Principal:
+        """The principal of a DER certificate. Raises TrustError with what is wrong and what to do."""
+        return self.examine(der).check(roles, now_ms, purpose)
+
+    def issued(self, der: bytes) -> bool:
+        """Whether the issuer that a certificate names is one of these, by name; nothing is proved."""
+        certificate = parse_certificate(der)
+        with x509_errors("the certificate's issuer cannot be read"):
+            return certificate.issuer.public_bytes() in self._by_subject
+
+    def _prove(self, leaf: Leaf) -> Anchor:
+        with x509_errors(f"certificate of {leaf.whose}: its issuer cannot be read"):
+            issuer = leaf.certificate.issuer
+            candidates = self._by_subject.get(issuer.public_bytes(), [])
+            for anchor in candidates:
+                if _made(anchor, leaf.certificate):
+                    return anchor
+        maker = issuer.rfc4514_string()[:120]
+        if candidates:
+            raise TrustError(
+                f"certificate of {leaf.whose}: an issuer of network {self.network} is called {maker!r} too, "
+                "but its key did not sign this: it comes from another CA, or was changed"
+            )
+        raise TrustError(
+            f"certificate of {leaf.whose} was issued by {maker!r}, which is no issuer of network {self.network}: "
+            "have this network's CA issue one, or add that issuer to the trust files"
+        )
+
+
+def parse_network(text: str) -> str:
+    """A network's name, in the grammar of identities. Raises TrustError."""
+    try:
+        return str(parse_identity(text))
+    except InvalidName as exc:
+        raise TrustError(f"{text[:80]!r} cannot be a network's name: {exc}") from exc
+
+
+def _made(anchor: Anchor, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(anchor.certificate)
+    except (
+        InvalidSignature,
+        ValueError,
+        TypeError,
+    ):  # the latter two: another name, another kind of key
+        return False
+    return True
