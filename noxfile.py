@@ -77,7 +77,7 @@ def interop(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Our broker beside nats-server: nox -s bench -- --runs 3 --connections 2000."""
     install(session, "bench")
-    session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "-m", "tests.bench.run", *session.posargs)
 
 
 def fuzz_targets() -> list[str]:

@@ -13,6 +13,7 @@ import logging
 import os
 import queue
 import select
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -134,10 +135,10 @@ class _Listener(threading.Thread):
 
 @contextlib.contextmanager
 def configure_logging(
-    level: int | str,
+    level: int | str = "info",
     *,
-    json: bool,
-    stream: TextIO,
+    json: bool = False,
+    stream: TextIO | None = None,
     env: Mapping[str, str] | None = None,
     flush_within_s: float = FLUSH_WITHIN_S,
 ) -> Iterator[LogStats]:
@@ -149,10 +150,11 @@ def configure_logging(
     Args:
         level: name or number, as ``logging`` takes it.
         json: one JSON object a line instead of text for people.
-        stream: normally ``sys.stderr``.
+        stream: None: ``sys.stderr``.
         env: for NO_COLOR, FORCE_COLOR and TERM; None: no colour.
         flush_within_s: seconds.
     """
+    stream = stream or sys.stderr
     colour = not json and env is not None and use_colour(stream, env)
     render = json_line if json else functools.partial(human_line, colour=colour)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
