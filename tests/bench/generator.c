@@ -37,7 +37,7 @@ struct blob {
 struct conn {
     SSL *ssl;
     int fd, ready, handshaken, want_write;
-    struct blob certificate, first, second, publish;
+    struct blob certificate, key, first, second, publish;
     size_t request; /* where in `publish` eight digits stand that are new in every round */
     struct blob in, out; /* bytes of an unfinished message; bytes not yet taken by OpenSSL */
 };
@@ -250,7 +250,9 @@ static void open_connection(struct conn *c) {
     if (connect(c->fd, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
         fail("connect: %s", strerror(errno));
     c->ssl = SSL_new(context);
-    if (!c->ssl || SSL_use_certificate_ASN1(c->ssl, c->certificate.bytes, (int)c->certificate.length) != 1)
+    if (!c->ssl ||
+        SSL_use_certificate_ASN1(c->ssl, c->certificate.bytes, (int)c->certificate.length) != 1 ||
+        SSL_use_PrivateKey_ASN1(EVP_PKEY_EC, c->ssl, c->key.bytes, (long)c->key.length) != 1)
         fail("certificate of connection %zu", (size_t)(c - conns));
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_connect_state(c->ssl);
@@ -296,12 +298,11 @@ static struct blob read_blob(FILE *file) {
 static void read_plan(const char *path) {
     FILE *file = fopen(path, "rb");
     if (!file) fail("%s: %s", path, strerror(errno));
-    struct blob key = read_blob(file);
-    if (SSL_CTX_use_PrivateKey_ASN1(EVP_PKEY_EC, context, key.bytes, (long)key.length) != 1) fail("key");
     count = read_number(file);
     conns = calloc(count, sizeof *conns);
     for (struct conn *c = conns; c < conns + count; c++) {
         c->certificate = read_blob(file);
+        c->key = read_blob(file);
         c->first = read_blob(file);
         c->second = read_blob(file);
         c->publish = read_blob(file);

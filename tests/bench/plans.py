@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from choria.ca import Authority, issue_key_in_memory
 from choria.trust import Principal, Role
 from choria.wire import Hello, Ping, Publish, Subscribe, encode_frame, tail_of
 
-from .pki import NETWORK, Network
-
+NETWORK = "bench"
 PAYLOAD = bytes(range(256)) + bytes(144)  # 400 bytes
 ROUND = b"00000000"
 SESSION = bytes(range(16))
@@ -88,18 +89,17 @@ def _nats(role: Role, name: str, pattern: str, message: bytes) -> Script:
     return Script(role, name, b"", second, message)
 
 
-def write_plan(path: Path, network: Network, scripts: Iterator[Script]) -> None:
-    """Write what the generator reads: key, count, then five fields a connection."""
+def write_plan(path: Path, authority: Authority, scripts: Iterator[Script]) -> None:
+    """Write what the generator reads: a count, then six fields a connection."""
     ready = list(scripts)
+    now_ms = time.time_ns() // 1_000_000
     with path.open("wb") as file:
-        _blob(file, network.key_bytes(Encoding.DER))
         file.write(struct.pack(">I", len(ready)))
         for script in ready:
-            _blob(file, network.leaf(script.role, script.name).der)
-            for part in (script.first, script.second, script.publish):
-                _blob(file, part)
+            issued = issue_key_in_memory(authority, script.role, script.name, now_ms=now_ms)
+            key = issued.key.private_bytes(
+                Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+            )
+            for part in (issued.certificate_der, key, script.first, script.second, script.publish):
+                file.write(struct.pack(">I", len(part)) + part)
             file.write(struct.pack(">I", script.publish.index(ROUND)))
-
-
-def _blob(file, data: bytes) -> None:
-    file.write(struct.pack(">I", len(data)) + data)

@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import Self
 
-from .pki import Network
-from .plans import cwp_scripts, nats_scripts, write_plan
+from choria.ca import init_ca
+
+from .plans import NETWORK, cwp_scripts, nats_scripts, write_plan
 from .servers import COMMANDS, BenchError, Server, running, write_credentials
 
 PROTOCOLS = {"choria-trio": "cwp", "nats-server": "nats"}
@@ -103,12 +104,12 @@ def compile_generator(folder: Path) -> Path:
 def run_all(options: argparse.Namespace, folder: Path) -> dict[str, list[dict[str, float]]]:
     """Run the brokers in turn, ``options.runs`` times."""
     binary = compile_generator(folder)
-    network = Network()
+    authority = init_ca(folder / "ca", NETWORK, time.time_ns() // 1_000_000)
     credentials = folder / "credentials"
-    write_credentials(credentials, network)
+    write_credentials(folder / "ca", credentials)
     scripts = {"choria-trio": cwp_scripts, "nats-server": nats_scripts}
     for name in options.only:
-        write_plan(folder / f"{name}.plan", network, scripts[name](options.connections))
+        write_plan(folder / f"{name}.plan", authority, scripts[name](options.connections))
     results: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     for number in range(options.runs):
         for name in options.only:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .pki import NETWORK, Network
+from choria.ca import issue
 
 START_WITHIN_S = 20.0
 NATS = Path(sys.executable).parent / "nats-server"
@@ -88,11 +88,11 @@ def nats_command(folder: Path, port: int) -> list[str]:
 COMMANDS = {"choria-trio": our_command, "nats-server": nats_command}
 
 
-def write_credentials(folder: Path, network: Network) -> None:
-    """Write one folder that both brokers use: the same certificates, the same key."""
-    network.write_broker(folder)
-    trust = folder / "trust"
-    members = [(trust / f"{kind}.pem").read_bytes() for kind in ("nodes", "clients")]
+def write_credentials(ca: Path, folder: Path) -> None:
+    """Write one folder that both brokers use: the same certificate, key and issuers."""
+    now_ms = time.time_ns() // 1_000_000
+    issue(ca, "broker", "broker1", folder, now_ms=now_ms, dns=["localhost"], ips=["127.0.0.1"])
+    members = [(folder / f"trust/{kind}.pem").read_bytes() for kind in ("nodes", "clients")]
     (folder / "members.pem").write_bytes(b"".join(members))
 
 
@@ -126,4 +126,4 @@ def _wait_listening(process: subprocess.Popen, port: int, log: Path) -> None:
             return
         time.sleep(0.05)
     tail = "\n".join(log.read_text().splitlines()[-10:])
-    raise BenchError(f"{process.args[0]} of network {NETWORK} does not listen:\n{tail}")
+    raise BenchError(f"{process.args[0]} does not listen:\n{tail}")
