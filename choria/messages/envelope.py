@@ -24,7 +24,7 @@ _VERSION_KEY: Final = 1
 
 Id128 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Digest256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Ms = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+Ms = Annotated[int, msgspec.Meta(ge=0)]  # the codec ends integers at 64 bits
 
 _StructT = TypeVar("_StructT", bound=msgspec.Struct)
 
