@@ -116,6 +116,8 @@ def _beside(file: Path, value: object) -> object:
         return {name: _beside(file, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_beside(file, part) for part in value]
+    if isinstance(value, dict):
+        return {name: _beside(file, part) for name, part in value.items()}
     return str(file.absolute().parent / value) if isinstance(value, str) else value
 
 

@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: tuple[str, ...] = ("127.0.0.1:7422",)
     folder: Path | None = None
     trusted: list[Path] = []
+    networks: dict[str, Path] = {}
     limits: Limits = Limits()
     peers: list[Peer] = []
     sites: dict[str, Peer] = {}
@@ -140,9 +141,12 @@ def test_a_variable_of_the_wrong_type_names_the_variable(text: str):
 
 
 def test_paths_are_relative_to_their_file(write, tmp_path: Path):
-    loaded = read(write('network = "a"\nfolder = "keys"\ntrusted = ["x", "/y"]\n'))
+    loaded = read(
+        write('network = "a"\nfolder = "keys"\ntrusted = ["x", "/y"]\nnetworks = {n = "z"}\n')
+    )
     assert loaded.value.folder == tmp_path / "keys"
     assert loaded.value.trusted == [tmp_path / "x", Path("/y")]
+    assert loaded.value.networks == {"n": tmp_path / "z"}
 
 
 def test_unknown_flags_are_refused_too():
@@ -180,4 +184,4 @@ def test_search_paths_under_home(tmp_path: Path):
 
 def test_every_leaf_has_a_variable_of_its_own():
     names = [env_name(leaf.key) for leaf in leaves(Settings)]
-    assert len(set(names)) == len(names) == 9
+    assert len(set(names)) == len(names) == 10
