@@ -2,6 +2,50 @@
 
 from __future__ import annotations
 
+from .backoff import Backoff
+from .bytequeue import ByteQueue
+from .connector import Connector, TlsConnector, Wire
+from .credentials import ALPN, Credentials, load_credentials, load_issuers, wall_clock_ms
+from .endpoints import (
+    DEFAULT_PORT,
+    Endpoint,
+    Endpoints,
+    SrvEndpoints,
+    StaticEndpoints,
+    parse_endpoint,
+)
+from .engine import Engine, EngineSettings
+from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
+from .replies import Incoming
+from .session import RoutedMessage, Session, SessionSettings, open_session
 
-__all__ = ["Peer", "Switch"]
+__all__ = [
+    "ALPN",
+    "DEFAULT_PORT",
+    "Backoff",
+    "ByteQueue",
+    "Connector",
+    "Credentials",
+    "Endpoint",
+    "Endpoints",
+    "Engine",
+    "EngineSettings",
+    "Incoming",
+    "MemoryConnector",
+    "MemoryShell",
+    "Peer",
+    "RoutedMessage",
+    "Session",
+    "SessionSettings",
+    "SrvEndpoints",
+    "StaticEndpoints",
+    "Switch",
+    "TlsConnector",
+    "Wire",
+    "load_credentials",
+    "load_issuers",
+    "open_session",
+    "parse_endpoint",
+    "wall_clock_ms",
+]

@@ -31,8 +31,6 @@ class Peer(Protocol):
         address: Where the link comes from, for logs and events. Not a name anybody may trust.
         max_pending_bytes: Outbound cap; set it in ``opened`` by role. Over it the link is cut with
             SLOW_CONSUMER.
-        pending_bytes: Bytes written and not yet taken by the kernel or the reader.
-        closing: True from the first ``close`` or cut on: writes are dropped.
     """
 
     link: Link
@@ -41,10 +39,14 @@ class Peer(Protocol):
     max_pending_bytes: int
 
     @property
-    def pending_bytes(self) -> int: ...
+    def pending_bytes(self) -> int:
+        """Bytes written and not yet taken by the kernel or the reader."""
+        ...
 
     @property
-    def closing(self) -> bool: ...
+    def closing(self) -> bool:
+        """True from the first ``close`` or cut on: what is written then is dropped."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Send ``data``, whole frames, after everything written before.

@@ -1,0 +1,190 @@
+"""One link of a session, from HELLO to its end.
+
+Three tasks share it: the reader, the writer (the only caller of ``send_all``, so that nothing that
+can time out leaves half a frame on the wire) and the heartbeat. Any of them may end the link by
+raising ``LinkLost``; none of them outlives it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import trio
+
+from choria.errors import LinkLost, Reason, RemoteProtocolError
+from choria.wire import (
+    Error,
+    Event,
+    Frame,
+    Goodbye,
+    Hello,
+    Link,
+    Ping,
+    Pong,
+    RefusedFrame,
+    Welcome,
+)
+
+from .connector import CLOSED_DURING_LOGIN, Wire
+from .outbox import Outbox, Outgoing
+
+_NOTES: Final = 1024  # sent frames that an ERROR may still name
+
+
+class Farewell(Exception):  # noqa: N818  # a fact, not an error: the broker said GOODBYE
+    """The broker's GOODBYE."""
+
+    def __init__(self, goodbye: Goodbye) -> None:
+        super().__init__(f"{goodbye.reason.name}: {goodbye.text}")
+        self.goodbye = goodbye
+
+
+@dataclass(slots=True, eq=False)
+class Attachment:
+    """A welcomed or welcoming link.
+
+    Args:
+        number: Counts the session's links; frames that belong to one link carry it.
+        take: Gets each event that is not the link's own business; may wait, which stops reading.
+        refused: Gets what an ERROR said and the frame that it named, if that is still known.
+    """
+
+    number: int
+    wire: Wire
+    link: Link
+    outbox: Outbox
+    take: Callable[[Event], Awaitable[None]]
+    refused: Callable[[Error, Outgoing | None], None]
+    _frames_sent: int = 0
+    _notes: OrderedDict[int, Outgoing] = field(default_factory=OrderedDict)
+    _early: list[Event] = field(default_factory=list)
+
+    async def log_in(self, hello: Hello, check: Callable[[Welcome], None]) -> Welcome:
+        """Say HELLO and wait for WELCOME. Cancelling leaves a link that must be closed.
+
+        Raises:
+            LinkLost: the stream ended, or ``check`` does not want this broker.
+            Farewell: the broker refused us and said why.
+            RemoteProtocolError: it speaks something else.
+        """
+        await self._send_frame(hello)
+        while not self._early:
+            self._early += await self._receive()
+        first = self._early.pop(0)
+        if isinstance(first, Goodbye):
+            raise Farewell(first)
+        if not isinstance(first, Welcome):
+            raise RemoteProtocolError("no WELCOME", reason=Reason.ILLEGAL_STATE)
+        check(first)
+        self.wire.logged_in()
+        return first
+
+    async def run(self, resume: list[Outgoing]) -> None:
+        """Carry frames until the link ends; never returns normally before the outbox is closed.
+
+        Cancelling aborts the link. Returns when the outbox was closed and is empty.
+
+        Args:
+            resume: Frames to send before anything that waits: the subscriptions.
+
+        Raises:
+            LinkLost, Farewell, RemoteProtocolError: in a group, the link's end.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read)
+            nursery.start_soon(self._beat)
+            await self._write(resume)
+            nursery.cancel_scope.cancel()
+
+    async def say_goodbye(self, reason: Reason, text: str = "") -> None:
+        """Last frame, as far as it can still be sent. Cancelling leaves it unsent."""
+        await self._send_frame(Goodbye(reason=reason, text=text))
+
+    async def _send_frame(self, frame: Frame) -> None:
+        data = self.link.send(frame)
+        self._frames_sent += 1
+        await self.wire.send_all(data)
+
+    async def _receive(self) -> list[Event]:
+        data = await self.wire.receive_some()
+        if not data:
+            raise LinkLost(
+                "the broker closed the connection" if self._welcomed else CLOSED_DURING_LOGIN
+            )
+        return self.link.receive(data, trio.current_time())
+
+    @property
+    def _welcomed(self) -> bool:
+        return self._frames_sent > 1 or bool(self._early)
+
+    async def _read(self) -> None:
+        events, self._early = self._early, []
+        while True:
+            for event in events:
+                await self._handle(event)
+            events = await self._receive()
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case Ping():
+                self._control(Pong(token=event.token))
+            case RefusedFrame():
+                self._control(event.as_error())
+            case Error():
+                self.refused(event, self._notes.get(event.frame))
+            case Goodbye():
+                raise Farewell(event)
+            case _:
+                await self.take(event)
+
+    def _control(self, frame: Frame) -> None:
+        self.outbox.put_control(self.link.send(frame))
+        if self.outbox.flooded:
+            raise RemoteProtocolError("too many frames to answer", reason=Reason.FLOOD)
+
+    async def _beat(self) -> None:
+        while True:
+            deadline = self.link.next_deadline()
+            now = trio.current_time()
+            if deadline is None or deadline > now:
+                # No deadline now may be one after the next frame; look again each second.
+                await trio.sleep_until(now + 1.0 if deadline is None else deadline)
+                continue
+            ping = self.link.on_deadline(now)
+            if ping:
+                self.outbox.put_control(ping)
+            else:
+                await trio.lowlevel.checkpoint()
+
+    async def _write(self, resume: list[Outgoing]) -> None:
+        await self._send_batch(resume)
+        while await self.outbox.wait_ready():
+            controls = self.outbox.take_controls()
+            self._frames_sent += len(controls)
+            batch = self.outbox.take_batch(self.number)
+            await self._send_batch(batch, b"".join(controls))
+
+    async def _send_batch(self, batch: list[Outgoing], ahead: bytes = b"") -> None:
+        for outgoing in batch:
+            self._note(outgoing)
+        data = ahead + b"".join(outgoing.data for outgoing in batch)
+        if data:
+            await self.wire.send_all(data)
+
+    def _note(self, outgoing: Outgoing) -> None:
+        self._notes[self._frames_sent] = outgoing
+        self._frames_sent += 1
+        if len(self._notes) > _NOTES:
+            self._notes.popitem(last=False)
+
+    def receipts_asked(self) -> set[int]:
+        """Ids of the receipts that can come on this link only."""
+        return {note.receipt_id for note in self._notes.values() if note.receipt_id}
+
+
+close_quickly: Final = partial(trio.move_on_after, 1.0, shield=True)
+"""A shield with a deadline, for the last words of a link."""

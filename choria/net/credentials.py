@@ -1,0 +1,159 @@
+"""Who we are and whom we trust, from the folder that ``ca issue`` writes.
+
+``certificate.pem`` (the leaf alone), ``key.pem`` (0600) and ``trust/`` with ``root.pem``,
+``brokers.pem``, ``nodes.pem`` and ``clients.pem``. The stores stay separate files and separate
+contexts: a member's TLS context trusts the broker issuer only, so no node or client passes as a
+broker, and OpenSSL, not holding our own issuer, sends our leaf without a chain (F1: 4 KB a link).
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from choria.errors import ConfigError
+from choria.trust import Issuers, Principal, Role, Signer, read_issuers
+
+ALPN: Final = "cwp/1"
+_PRIVATE_BITS: Final = 0o077
+Key = EllipticCurvePrivateKey | RSAPrivateKey
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch. Programs pass it on; everything else takes a parameter."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A principal's certificate, key and trust anchors.
+
+    Attributes:
+        network: The name that the trust anchor gives to the network.
+        certificate_der: Our leaf.
+        issuers: For requests, replies and broker certificates; not what TLS trusts.
+        signer: Signs requests and replies with our key.
+    """
+
+    folder: Path
+    network: str
+    principal: Principal
+    certificate_der: bytes
+    key: Key = field(repr=False)
+    issuers: Issuers
+    signer: Signer = field(repr=False)
+
+    def member_context(self, *, check_hostname: bool = True) -> ssl.SSLContext:
+        """TLS of a link to a broker: trusts the broker issuer alone.
+
+        Args:
+            check_hostname: False only in tests; nodes check the broker's name always (A6).
+        """
+        context = _context(ssl.PROTOCOL_TLS_CLIENT, self.folder, ("brokers",))
+        context.check_hostname = check_hostname
+        return context
+
+    def broker_context(self) -> ssl.SSLContext:
+        """TLS of a broker's port for members: trusts the node and client issuers alone (A5)."""
+        context = _context(ssl.PROTOCOL_TLS_SERVER, self.folder, ("nodes", "clients"))
+        # Tickets do not survive a restart, where they would be wanted, and cost 0.35 ms each.
+        context.num_tickets = 0
+        return context
+
+
+def load_credentials(folder: Path, *, now_ms: Callable[[], int] = wall_clock_ms) -> Credentials:
+    """Read a credentials folder. Reads files: call it before the loop matters, or in a thread.
+
+    Args:
+        folder: What ``ca issue`` wrote.
+        now_ms: Wall clock, milliseconds.
+
+    Raises:
+        ConfigError: a file is missing, unreadable or the key is open to others; says what to do.
+        TrustError: the certificate proves nothing: expired, foreign issuer, no such role.
+    """
+    _check_private(folder / "key.pem")
+    key = _load_key(folder / "key.pem")
+    der = _load_certificates(folder / "certificate.pem")[0].public_bytes(Encoding.DER)
+    issuers = load_issuers(folder)
+    principal = issuers.identify(der, frozenset(Role), now_ms())
+    return Credentials(
+        folder=folder, network=principal.network, principal=principal, certificate_der=der, key=key,
+        issuers=issuers, signer=Signer(key, der),
+    )  # fmt: skip
+
+
+def load_issuers(folder: Path) -> Issuers:
+    """The trust anchors in ``folder/trust``.
+
+    Raises:
+        ConfigError: a file is missing.
+        TrustError: a file is no certificate, or the files are of two CAs.
+    """
+    trust = folder / "trust"
+    return read_issuers(
+        root=_read(trust / "root.pem"),
+        brokers=_read(trust / "brokers.pem"),
+        nodes=_read(trust / "nodes.pem"),
+        clients=_read(trust / "clients.pem"),
+    )
+
+
+def _context(protocol: int, folder: Path, stores: tuple[str, ...]) -> ssl.SSLContext:
+    # A bare context with pinned flags: create_default_context changes with Python (E10).
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    # The anchors are issuers, not the root: without this flag OpenSSL wants a self-signed one.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols([ALPN])
+    for store in stores:
+        context.load_verify_locations(cafile=folder / "trust" / f"{store}.pem")
+    try:
+        context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(f"{folder}: certificate.pem and key.pem do not fit: {error}") from error
+    return context
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; `ca issue` writes this folder") from error
+
+
+def _check_private(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; `ca issue` writes this folder") from error
+    if mode & _PRIVATE_BITS:
+        raise ConfigError(f"{path}: others may read this private key: chmod 600 {path}")
+
+
+def _load_key(path: Path) -> Key:
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: no usable private key: {error}") from error
+    if not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
+        raise ConfigError(f"{path}: this kind of key is not used here: issue an ECDSA P-256 one")
+    return key
+
+
+def _load_certificates(path: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        certificates = x509.load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: no certificates in PEM: {error}") from error
+    return tuple(certificates)

@@ -1,0 +1,344 @@
+"""Keeps a session linked: rounds of attempts, waits, and what each failure is called."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import trio
+
+from choria.errors import (
+    ChoriaError,
+    LinkLost,
+    LocalProtocolError,
+    ProtocolError,
+    Reason,
+    RemoteProtocolError,
+)
+from choria.wire import (
+    Error,
+    Event,
+    Goodbye,
+    Hello,
+    Limits,
+    Link,
+    Publish,
+    Side,
+    Welcome,
+    encode_frame,
+)
+
+from .attachment import Attachment, Farewell
+from .backoff import Backoff, honoured_retry_after_s
+from .connector import Connector, Wire
+from .endpoints import Endpoint
+from .outbox import Outbox, Outgoing
+
+if TYPE_CHECKING:
+    from random import Random  # noqa: TID251  # the type only
+
+    from .session import SessionSettings
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = 1
+_LAST_WORDS_S: Final = 1.0
+_REMEMBERED_FAILURES: Final = 64
+
+
+class Guest(Protocol):
+    """What roaming asks of the session that it keeps linked."""
+
+    def subscriptions(self, link: int) -> list[Outgoing]:
+        """What to say first on a new link."""
+        ...
+
+    async def take(self, event: Event, link: int) -> None:
+        """An event of the present link."""
+        ...
+
+    def refused(self, error: Error, frame: Outgoing | None) -> None:
+        """An ERROR about a frame of ours."""
+        ...
+
+    def link_lost(self, receipts_asked: set[int]) -> None:
+        """The present link has ended."""
+        ...
+
+
+class Roaming:
+    """From broker to broker, for ever.
+
+    Attributes:
+        broker: Who welcomed us on the present link.
+        token: Names the session to brokers and in reply subjects, on all its links.
+        number: Of the present link; counts from 1.
+        welcomed: How many links were welcomed.
+        failures: Last failure at each broker, for the operator.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        settings: SessionSettings,
+        guest: Guest,
+        *,
+        rng: Random,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._connector = connector
+        self._settings = settings
+        self._guest = guest
+        self.outbox = Outbox(settings.max_outbound_bytes)
+        self.token = secrets.token_bytes(16)
+        self._now_ms = now_ms
+        self._rng = rng
+        self._backoff = Backoff(rng, cap_s=settings.backoff_cap_s)
+        self._hello = Hello(
+            versions=(VERSION,),
+            session=self.token,
+            capabilities=(),
+            boot=secrets.token_bytes(16),
+            software=settings.software,
+            collectives=settings.collectives,
+        )
+        self._known = 0
+        self._not_before: dict[Endpoint, float] = {}
+        self._hints: tuple[str, ...] = ()
+        self._attachment: Attachment | None = None
+        self._left = trio.Event()
+        self._changed = trio.lowlevel.ParkingLot()
+        self.limits: Limits = settings.limits
+        self.broker: str | None = None
+        self.number = 0
+        self.welcomed = 0
+        self.time_offset_ms = 0
+        self.last_error = ""
+        self.failures: dict[str, str] = {}
+
+    # For the session.
+
+    async def wait_connected(self) -> None:
+        """Wait for a WELCOME. Cancel-safe."""
+        await trio.lowlevel.checkpoint()
+        while self.broker is None:
+            await self._changed.park()
+
+    async def wait_disconnected(self) -> None:
+        """Wait for the present link's end. Cancel-safe."""
+        await trio.lowlevel.checkpoint()
+        while self.broker is not None:
+            await self._changed.park()
+
+    def failures_text(self) -> str:
+        """Each broker that was tried, and why it failed."""
+        if not self.failures:
+            return self.last_error or "no broker is known: configure one, or its SRV records"
+        return "; ".join(f"{where}: {why}" for where, why in self.failures.items())
+
+    def encode_publish(self, frame: Publish, payload_bytes: int) -> bytes:
+        """Encode within the broker's limits. Raises LocalProtocolError."""
+        if payload_bytes > self.limits.payload_bytes:
+            raise LocalProtocolError(
+                f"{payload_bytes} bytes of payload, the network takes {self.limits.payload_bytes}",
+                reason=Reason.PAYLOAD_TOO_LARGE,
+            )
+        if not 0 < len(frame.subjects) <= self.limits.subjects_per_publish:
+            raise LocalProtocolError(
+                f"{len(frame.subjects)} subjects, a message takes 1 to {self.limits.subjects_per_publish}",
+                reason=Reason.LIMIT,
+            )
+        return encode_frame(frame)
+
+    async def leave(self, within_s: float) -> None:
+        """Send what waits, say GOODBYE, end. Cancelling aborts the link."""
+        self.outbox.close()
+        if self.broker is None:
+            await trio.lowlevel.checkpoint()
+            return
+        with trio.move_on_after(within_s):
+            await self._left.wait()
+
+    # The task.
+
+    async def run(self) -> None:
+        """Attempt, run, wait, again. Cancelling aborts the present link; never returns otherwise."""
+        while True:
+            welcomed_before = self.welcomed
+            await self._round()
+            if self._left.is_set():
+                return
+            if self.welcomed > welcomed_before:
+                self._backoff.reset()
+            await trio.sleep(self._wait_s())
+
+    async def _round(self) -> None:
+        """Try each broker once, until one has welcomed us and that link has ended."""
+        endpoints = self._sorted(await self._connector.lookup())
+        if not endpoints:
+            self.last_error = "no broker is known: configure one, or its SRV records"
+        for endpoint in endpoints:
+            if self._not_before.get(endpoint, 0.0) > trio.current_time():
+                continue
+            before = self.welcomed
+            await self._attempt(endpoint)
+            if self.welcomed > before or self._left.is_set():
+                return
+
+    def _wait_s(self) -> float:
+        """Jitter, or the rest of a retry-after when every broker has sent us away."""
+        jitter_s = self._backoff.next_delay_s()
+        now = trio.current_time()
+        self._not_before = {e: at for e, at in self._not_before.items() if at > now}
+        if self._not_before and len(self._not_before) == self._known:
+            return max(jitter_s, min(self._not_before.values()) - now)
+        return jitter_s
+
+    def _sorted(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+        """A GOODBYE's broker names change the order only: they never add an address (D11)."""
+        self._known = len(set(endpoints))
+        hints = self._hints
+        return sorted(
+            endpoints,
+            key=lambda e: next(
+                (i for i, h in enumerate(hints) if h in (e.host, e.text)), len(hints)
+            ),
+        )
+
+    async def _attempt(self, endpoint: Endpoint) -> None:
+        """One link from connect to its end; every failure ends here, in words."""
+        self.number += 1
+        try:
+            await self._link_to(endpoint)
+        except* Farewell as group:
+            self._note_goodbye(endpoint, _first(group).goodbye)
+        except* (ChoriaError, trio.TooSlowError, OSError) as group:
+            self._note(endpoint, _text(_first(group)))
+        finally:
+            self._detach()
+
+    async def _link_to(self, endpoint: Endpoint) -> None:
+        wire: Wire | None = None
+        try:
+            with trio.move_on_after(self._settings.connect_within_s) as deadline:
+                wire = await self._connector.connect(endpoint)
+                attachment = self._attach(wire)
+                welcome = await self._log_in(attachment)
+            if deadline.cancelled_caught or wire is None:
+                raise LinkLost(f"no WELCOME within {self._settings.connect_within_s:g} s")
+            self._welcome(endpoint, welcome)
+            await self._carry(attachment)
+        finally:
+            if wire is not None:
+                await wire.aclose()
+
+    def _attach(self, wire: Wire) -> Attachment:
+        number = self.number
+
+        async def take(event: Event) -> None:
+            await self._guest.take(event, number)
+
+        self._attachment = Attachment(
+            number=number,
+            wire=wire,
+            link=Link(Side.MEMBER, self._settings.limits, now=trio.current_time()),
+            outbox=self.outbox,
+            take=take,
+            refused=self._guest.refused,
+        )
+        return self._attachment
+
+    async def _log_in(self, attachment: Attachment) -> Welcome:
+        try:
+            return await attachment.log_in(self._hello, self._check_welcome)
+        except ProtocolError as error:
+            await _last_words(attachment, error)
+            raise
+
+    def _check_welcome(self, welcome: Welcome) -> None:
+        ours = self._connector.principal.network
+        if welcome.network != ours:
+            raise RemoteProtocolError(
+                f"broker {welcome.broker} is of network {welcome.network}, we are of {ours}",
+                reason=Reason.WRONG_NETWORK,
+            )
+        if welcome.version != VERSION:
+            raise RemoteProtocolError(
+                f"broker {welcome.broker} chose version {welcome.version}, we speak {VERSION}",
+                reason=Reason.UNSUPPORTED_VERSION,
+            )
+        if welcome.session != self._hello.session:
+            raise RemoteProtocolError("WELCOME echoes another session", reason=Reason.INVALID_FIELD)
+
+    def _welcome(self, endpoint: Endpoint, welcome: Welcome) -> None:
+        self.welcomed += 1
+        self.broker = welcome.broker
+        self.limits = self._settings.limits.adopting(welcome.limits)
+        self.time_offset_ms = welcome.time_ms - self._now_ms()
+        self._hints = ()
+        self.failures.pop(endpoint.text, None)
+        log.info("welcomed by broker %s at %s", welcome.broker, endpoint.text)
+        self._changed.unpark_all()
+
+    async def _carry(self, attachment: Attachment) -> None:
+        try:
+            await attachment.run(self._guest.subscriptions(attachment.number))
+            # The outbox was closed and is empty: we are leaving.
+            with trio.move_on_after(_LAST_WORDS_S):
+                await attachment.say_goodbye(Reason.NORMAL)
+            self._left.set()
+        except* ProtocolError as group:
+            await _last_words(attachment, _first(group))
+            raise
+
+    def _detach(self) -> None:
+        attachment, self._attachment = self._attachment, None
+        self.broker = None
+        self.outbox.forget_controls()
+        if attachment is not None:
+            self._guest.link_lost(attachment.receipts_asked())
+        self._changed.unpark_all()
+
+    def _note_goodbye(self, endpoint: Endpoint, goodbye: Goodbye) -> None:
+        wait_s = honoured_retry_after_s(goodbye.retry_after_ms)
+        if wait_s:
+            self._not_before[endpoint] = trio.current_time() + wait_s
+        self._hints = goodbye.brokers
+        words = goodbye.reason.name.lower().replace("_", " ")
+        self._note(
+            endpoint,
+            f"broker said goodbye: {words}" + (f": {goodbye.text}" if goodbye.text else ""),
+        )
+
+    def _note(self, endpoint: Endpoint, why: str) -> None:
+        self.last_error = f"{endpoint.text}: {why}"
+        self.failures.pop(endpoint.text, None)
+        self.failures[endpoint.text] = why
+        if len(self.failures) > _REMEMBERED_FAILURES:
+            del self.failures[next(iter(self.failures))]
+        log.warning("link to %s ended: %s", endpoint.text, why)
+
+
+async def _last_words(attachment: Attachment, error: ProtocolError) -> None:
+    """Tell the broker why we leave, if it takes that without delay."""
+    with trio.move_on_after(_LAST_WORDS_S):
+        try:
+            await attachment.say_goodbye(error.reason, str(error)[:200])
+        except (ChoriaError, OSError):
+            log.debug("the broker did not hear why we left")
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    """The first leaf: when a link ends its tasks report the same end."""
+    error: Any = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, ProtocolError):
+        return f"{error.reason.name.lower().replace('_', ' ')}: {error}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,115 @@
+"""TLS by an ``SSLObject`` over two memory BIOs, fed in bounded steps.
+
+E1: inside one ``SSLSocket.read`` OpenSSL swallows any number of KeyUpdates (7 MB of them took 6.3 s),
+and no option stops it, so a member could freeze the process. Here OpenSSL sees at most 16 KiB a
+step (22 ms at worst), other links are served between steps, and what a link makes us decrypt for
+nothing is counted.
+
+The count is in bytes, not in reads: a slow network may cut one record into a thousand reads. Every
+record with plaintext pays back its own size and a little more; a debt of 64 KiB, which is almost
+four of the largest records or 2,400 KeyUpdates without a byte of data, is a flood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import Final
+
+STEP_BYTES: Final = 16384
+MAX_DEBT_BYTES: Final = 65536
+_RECORD_BYTES: Final = 16384
+_PAID_BACK_A_RECORD: Final = 64  # 22 of overhead, and one or two KeyUpdates may go with each record
+
+
+class FloodError(Exception):
+    """The peer sends records that carry nothing."""
+
+
+class TlsSteps:
+    """One TLS connection without a socket.
+
+    The steps of the handshake may run in a worker thread (they release the GIL); everything else
+    and every handing over belongs to the loop's thread. One object serves the stranger's task and
+    then the pump, so that no byte stays behind in between (E6).
+    """
+
+    __slots__ = ("_debt", "_in", "_out", "_tls")
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._in = ssl.MemoryBIO()
+        self._out = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._debt = 0
+
+    def shake(self, data: bytes) -> bool:
+        """Feed ``data`` and go on with the handshake; True when it is done.
+
+        Raises:
+            ssl.SSLError: it failed; ``ciphertext`` may hold the alert that says why.
+        """
+        if data:
+            self._in.write(data)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def certificate(self) -> bytes | None:
+        """The peer's leaf, DER."""
+        return self._tls.getpeercert(binary_form=True)
+
+    def alpn(self) -> str | None:
+        """What both agreed on, if anything."""
+        return self._tls.selected_alpn_protocol()
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Feed at most ``STEP_BYTES`` and return all plaintext that is there.
+
+        Raises:
+            ssl.SSLError: broken TLS, or the peer's close_notify (``SSLZeroReturnError``).
+            FloodError: see the module's theory.
+        """
+        if data:
+            self._in.write(data)
+        try:
+            plain = self._tls.read(_RECORD_BYTES)
+        except ssl.SSLWantReadError:
+            self._charge(len(data))
+            return b""
+        if not plain:
+            raise ssl.SSLZeroReturnError("close_notify")
+        if self._in.pending:
+            plain = self._decrypt_rest(plain)
+        self._charge(len(data) - len(plain) - _PAID_BACK_A_RECORD)
+        return plain
+
+    def _decrypt_rest(self, first: bytes) -> bytes:
+        pieces = [first]
+        with contextlib.suppress(ssl.SSLWantReadError):
+            # b"" is a close_notify behind data: the data counts, the next read finds the end.
+            while piece := self._tls.read(_RECORD_BYTES):
+                pieces.append(piece)
+        self._debt -= _PAID_BACK_A_RECORD * (len(pieces) - 1)
+        return b"".join(pieces)
+
+    def _charge(self, debt: int) -> None:
+        self._debt = max(0, self._debt + debt)
+        if self._debt > MAX_DEBT_BYTES:
+            raise FloodError
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """Ciphertext of ``plain`` and of whatever TLS itself had to say."""
+        self._tls.write(plain)
+        return self._out.read()
+
+    def ciphertext(self) -> bytes:
+        """What TLS itself has to say: handshake, alerts, answers to KeyUpdates."""
+        return self._out.read() if self._out.pending else b""
+
+    def close_notify(self) -> bytes:
+        """Ciphertext of our end of the stream; nothing can be encrypted afterwards."""
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._tls.unwrap()  # it wants the peer's answer, which we do not wait for
+        return self.ciphertext()
