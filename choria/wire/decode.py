@@ -33,7 +33,7 @@ from .frames import (
     Unsubscribe,
     Welcome,
 )
-from .hotpath import PUBLISH_START, parse_publish
+from .hotpath import parse_deliver, parse_publish
 from .limits import (
     MAX_BROKERS,
     MAX_CAPABILITIES,
@@ -87,8 +87,9 @@ def judge_frame(body: bytes) -> tuple[Frame | Ignored, UnsupportedError | None]:
     Raises:
         RemoteProtocolError: the bytes are no frame of this protocol.
     """
-    if body.startswith(PUBLISH_START) and (publish := parse_publish(body)) is not None:
-        return publish, None
+    plain = parse_publish(body) or parse_deliver(body)
+    if plain is not None:
+        return plain, None
     try:
         return decode_frame(body), None
     except UnsupportedError as exc:

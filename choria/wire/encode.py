@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from choria.errors import LocalProtocolError, RemoteProtocolError
 
 from .cbor import encode_cbor, head
-from .decode import decode_frame
+from .decode import judge_frame
 from .frames import Deliver, Frame, Publish, Routed
 
 
 def encode_frame(frame: Frame) -> bytes:
     """Return the bytes of ``frame``, outer head included.
+
+    Raises:
+        LocalProtocolError: the frame holds something that may not travel.
+    """
+    return framed(encode_body(frame))
+
+
+def framed(body: bytes) -> bytes:
+    """Return ``body`` as it stands in the stream (CWP-4-1)."""
+    return head(2, len(body)) + body
+
+
+def encode_body(frame: Frame) -> bytes:
+    """Return the bytes of ``frame`` without the outer head.
 
     What was made is read back by our own decoder, so that nothing leaves that a peer would cut the
     link for. It costs microseconds; the hot path of a broker is `deliver_bytes`.
@@ -22,10 +38,10 @@ def encode_frame(frame: Frame) -> bytes:
     """
     try:
         body = _body(frame)
-        decode_frame(body)
+        judge_frame(body)
     except (RemoteProtocolError, ValueError, TypeError) as exc:
         raise LocalProtocolError(f"{type(frame).__name__}: {exc}") from exc
-    return head(2, len(body)) + body
+    return body
 
 
 def _body(frame: Frame) -> bytes:
@@ -63,9 +79,9 @@ def deliver_bytes(subject: str, tail: bytes) -> bytes:
     else:
         front = b"\x85\x0a\x79%b%b" % (length.to_bytes(2, "big"), text)
     size = len(front) + len(tail)
-    if size < 65536 and size > 255:
+    if 255 < size < 65536:
         return b"\x59%c%c%b%b" % (size >> 8, size & 255, front, tail)
     return b"".join((head(2, size), front, tail))
 
 
-_FRONTS = tuple(b"\x85\x0a" + head(3, length) for length in range(24))
+_FRONTS: Final = tuple(b"\x85\x0a" + head(3, length) for length in range(24))

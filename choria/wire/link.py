@@ -1,12 +1,12 @@
 """One link, seen from one end: bytes and time in, frames and bytes out. No IO, no clock.
 
 Theory of operation. ``receive`` cuts the stream into frames, has each one checked completely, moves
-the state of its sender and returns what the owner must see. ``send`` is the way back. Faults of the
-peer poison the link: frames before the fault are still returned, then every call raises, and
-nothing but one GOODBYE may be sent. How the stream was cut into reads never matters: a fault behind
-good frames in one read is kept in ``failure`` and raised by the next call, so that the frames are
-not lost. Whoever owns a link looks at ``failure`` after each batch of frames; should it forget, the
-deadline is due at once and ``on_deadline`` raises.
+the state of its sender and returns what the owner must see. ``send`` is the way back. A fault of the
+peer poisons the link: frames before it are still returned, then every call raises, and nothing but
+one GOODBYE may be sent. How the stream was cut into reads never matters: a fault behind good frames
+of one read is kept in ``failure`` and raised by the next call, so that the frames are not lost.
+Whoever owns a link looks at ``failure`` after each batch of frames; should it forget, the deadline
+is due at once and ``on_deadline`` raises.
 
 There are tens of thousands of links in a broker: slots, and nothing that is made before it is
 needed.
@@ -14,39 +14,25 @@ needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from choria.errors import LocalProtocolError, Reason, RemoteProtocolError
 
 from .decode import judge_frame
-from .encode import encode_frame
-from .frames import (
-    Error,
-    Event,
-    Frame,
-    Goodbye,
-    Hello,
-    Ignored,
-    Ping,
-    Pong,
-    Welcome,
-)
+from .encode import encode_body, framed
+from .frames import Error, Event, Frame, Goodbye, Hello, Ignored, Ping, Pong, Welcome
 from .framing import Partial, read_head
 from .limits import MAX_PINGS, Limits
+from .pulse import Pulse
 from .rules import check_outbound, check_welcome, refusal
 from .states import TRANSITIONS, Side, State, moved
 
-_JITTER = 0.1  # of the PING interval. CWP-10.1-3
 
-
-class Link:
+class Link(Pulse):
     """The protocol of one connection.
 
     Attributes:
         side: which end we are.
         limits: in force; a member's are replaced by those of WELCOME.
-        reading: False while the owner reads nothing from the peer: its silence is then our doing
-            and is not counted against it (D5).
+        reading: set it False while nothing is read from the peer: its silence is then our doing.
         failure: what the peer did wrong; the link is dead.
         frames_received: how many whole frames came, ignored and refused ones included.
         frames_sent: how many were made by `send`; ERROR names frames by this count.
@@ -54,20 +40,13 @@ class Link:
 
     __slots__ = (
         "_allowed",
-        "_broker",
-        "_deadline",
         "_hello",
-        "_jitter",
-        "_member",
-        "_misses",
-        "_owed",
         "_partial",
-        "_pings",
+        "_said",
+        "_spoken",
         "failure",
         "frames_received",
         "frames_sent",
-        "limits",
-        "reading",
         "side",
     )
 
@@ -80,34 +59,29 @@ class Link:
             now: monotonic seconds; the deadline for HELLO or WELCOME counts from here.
             jitter: 0 to 1, drawn at random by the owner; shortens the PING interval by up to 10 %.
         """
+        patience_s = limits.hello_within_s if side is Side.BROKER else limits.welcome_within_s
+        super().__init__(limits, deadline=now + patience_s, jitter=jitter)
         self.side = side
-        self.limits = limits
-        self.reading = True
         self.failure: RemoteProtocolError | None = None
         self.frames_received = 0
         self.frames_sent = 0
-        self._member = State.IDLE
-        self._broker = State.IDLE
-        self._allowed: Mapping[type[Frame | Ignored], State] = TRANSITIONS[side.peer][State.IDLE]
+        self._said = State.IDLE  # of our direction
+        self._spoken = State.IDLE  # of the peer's
+        self._allowed = TRANSITIONS[side.peer][State.IDLE]  # what the peer may send now
         self._partial: Partial | None = None
-        self._pings: tuple[int, ...] = ()  # tokens of ours that wait for PONG
-        self._owed: tuple[int, ...] = ()  # tokens of the peer that wait for our PONG
-        self._misses = 0
-        self._jitter = jitter
-        self._hello: Hello | None = None
-        self._deadline = now + (
-            limits.hello_within_s if side is Side.BROKER else limits.welcome_within_s
-        )
+        self._hello: Hello | None = None  # ours, until WELCOME has answered it
 
     @property
     def states(self) -> tuple[State, State]:
         """What the member has sent, and what the broker has sent (CWP-8)."""
-        return self._member, self._broker
+        if self.side is Side.MEMBER:
+            return self._said, self._spoken
+        return self._spoken, self._said
 
     @property
     def is_open(self) -> bool:
         """Whether WELCOME was exchanged and nobody has said GOODBYE or failed."""
-        return self.failure is None and self.states == (State.OPEN, State.OPEN)
+        return self.failure is None and self._said is self._spoken is State.OPEN
 
     @property
     def pending_bytes(self) -> int:
@@ -115,10 +89,10 @@ class Link:
         return 0 if self._partial is None else len(self._partial.held)
 
     def can_send(self, frame: type[Frame]) -> bool:
-        """Say whether a frame of this type may be sent now. Pings have bounds of their own."""
+        """Say whether a frame of this type may be sent now. PING and PONG have more conditions."""
         if self.failure is not None and frame is not Goodbye:
-            return False
-        return moved(self.side, self._member, self._broker, frame) is not None
+            return False  # CWP-8.4-3
+        return moved(self.side, self.states, frame) is not None
 
     def send(self, frame: Frame) -> bytes:
         """Return the bytes of ``frame`` and move the state. They must reach the peer, in order.
@@ -127,13 +101,13 @@ class Link:
             LocalProtocolError: the frame may not be sent now, or not with this content. Nothing
                 has changed.
         """
-        states = moved(self.side, self._member, self._broker, type(frame))
-        if states is None or (self.failure is not None and type(frame) is not Goodbye):
+        states = moved(self.side, self.states, type(frame))
+        if states is None or not self.can_send(type(frame)):
             raise LocalProtocolError(f"{type(frame).__name__} may not be sent in {self.states}")
         self._check_outbound(frame)
-        data = encode_frame(frame)
-        if len(data) > self._most(self.side):
-            text = f"{type(frame).__name__}: {len(data)} bytes are too many"
+        body = encode_body(frame)
+        if len(body) > self._most(self._said):
+            text = f"{type(frame).__name__}: {len(body)} bytes are too many"
             raise LocalProtocolError(text, reason=Reason.FRAME_TOO_LARGE)
         self._move(states)
         self.frames_sent += 1
@@ -143,7 +117,7 @@ class Link:
             self._owed = self._owed[1:]
         elif type(frame) is Hello:
             self._hello = frame
-        return data
+        return framed(body)
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Return what ``data`` completes, in order. PONG and ignored frames are dealt with here.
@@ -153,17 +127,15 @@ class Link:
 
         Raises:
             RemoteProtocolError: the peer broke the protocol: answer GOODBYE with its ``reason`` if
-                `can_send` allows, then close. With frames before the fault in ``data`` these are
-                returned first and ``failure`` is set.
+                `can_send` allows, then close. If ``data`` holds frames before the fault, they are
+                returned, ``failure`` is set, and the next call raises.
         """
-        if self.failure is not None:
-            raise self._fault()
+        self._raise_failure()
         events: list[Event] = []
         try:
             self._consume(data, now, events)
         except RemoteProtocolError as exc:
-            self.failure = exc
-            self._partial = None
+            self._fail(exc)
             if not events:
                 raise
         return events
@@ -172,8 +144,10 @@ class Link:
         """Return when `on_deadline` wants to be called; None while nothing is awaited."""
         if self.failure is not None:
             return 0.0
-        if State.DONE in self.states or self._is_greeting():
+        if State.DONE in (self._said, self._spoken):
             return None
+        if self.side is Side.BROKER and self._spoken is State.WAITING:
+            return None  # it is for our owner to send WELCOME
         return self._deadline
 
     def on_deadline(self, now: float) -> bytes:
@@ -183,26 +157,19 @@ class Link:
             RemoteProtocolError: TIMEOUT: HELLO or WELCOME is late, or the peer has been silent for
                 two PINGs and another interval. Or the failure that is still to be told.
         """
-        if self.failure is not None:
-            raise self._fault()
+        self._raise_failure()
         due = self.next_deadline()
         if due is None or now < due:
             return b""
-        if not self.is_open:
-            raise self._timeout("HELLO" if self.side is Side.BROKER else "WELCOME")
-        if not self.reading:
-            self._misses = 0
-        elif self._misses >= self.limits.ping_misses:
-            raise self._timeout("PONG")
-        else:
-            self._misses += 1
-        self._deadline = now + self._interval()
-        return b"" if len(self._pings) == MAX_PINGS else self.send(Ping(token=self.frames_sent))
+        if not self.is_open or self._is_silent():
+            self._fail(RemoteProtocolError("silent for too long", reason=Reason.TIMEOUT))
+            self._raise_failure()
+        return self.send(Ping(token=self.frames_sent)) if self._beat(now) else b""
 
     def _consume(self, data: bytes, now: float, events: list[Event]) -> None:
         at = 0
         if self._partial is not None:
-            at = self._partial.fill(data, self._most(self.side.peer))
+            at = self._partial.fill(data, self._most(self._spoken))
             if not self._partial.is_whole:
                 return
             body = self._partial.body()
@@ -211,7 +178,7 @@ class Link:
         while at < len(data):
             if not self._allowed:
                 raise RemoteProtocolError("bytes after GOODBYE", reason=Reason.ILLEGAL_STATE)
-            span = read_head(data, at, self._most(self.side.peer))
+            span = read_head(data, at, self._most(self._spoken))
             if span is None or span[1] > len(data):
                 self._partial = Partial(memoryview(data)[at:], span[1] - at if span else 0)
                 return
@@ -222,13 +189,13 @@ class Link:
         number = self.frames_received
         self.frames_received = number + 1
         # Any whole frame is life: who talks all the time is not cut for a late PONG. CWP-10.1-2
-        self._misses = 0
-        self._deadline = now + self._interval()
+        self._heard(now)
         frame, unsupported = judge_frame(body)
+        kind = type(frame)
         # Nearly every frame leaves an open direction open: one look-up, nothing to move.
-        if self._allowed.get(type(frame)) is not self._state(self.side.peer):
-            self._advance(frame)
-        if unsupported is not None and type(frame) in (Hello, Welcome):
+        if self._allowed.get(kind) is not self._spoken:
+            self._advance(kind)
+        if unsupported is not None and kind in (Hello, Welcome):
             raise unsupported
         event: Event | None = refusal(frame, unsupported, number, self.limits)
         if event is None:
@@ -236,11 +203,10 @@ class Link:
         if event is not None:
             events.append(event)
 
-    def _advance(self, frame: Frame | Ignored) -> None:
-        peer = self.side.peer
-        states = moved(peer, self._member, self._broker, type(frame))
+    def _advance(self, kind: type[Frame | Ignored]) -> None:
+        states = moved(self.side.peer, self.states, kind)
         if states is None:
-            text = f"{type(frame).__name__} while {self._state(peer).value}"
+            text = f"{kind.__name__} while {self._spoken.value}"
             raise RemoteProtocolError(text, reason=Reason.ILLEGAL_STATE)
         self._move(states)
 
@@ -248,35 +214,34 @@ class Link:
         """Take from a legal frame what concerns the link; return it if the owner must see it."""
         match frame:
             case Ping():
-                return self._owe(frame)
+                if self._said is State.DONE:
+                    return None  # after our GOODBYE nothing may follow, not even PONG
+                self._owe(frame.token)
             case Pong():
-                self._pings = tuple(token for token in self._pings if token != frame.token)
+                self._settle(frame.token)
                 return None
             case Ignored():
                 return None
             case Welcome():
                 self._adopt(frame, now)
-            case Error() if self.side is Side.MEMBER and frame.frame >= self.frames_sent:
-                text = f"ERROR for frame {frame.frame}, which was never sent"  # CWP-6.6-4
-                raise RemoteProtocolError(text, reason=Reason.INVALID_FIELD)
+            case Error():
+                self._check_error(frame)
             case _:
                 pass
         return frame
 
-    def _owe(self, ping: Ping) -> Ping | None:
-        if self._state(self.side) is State.DONE:
-            return None  # after our GOODBYE nothing may follow, not even PONG
-        if len(self._owed) == MAX_PINGS:
-            raise RemoteProtocolError("PING while two wait for PONG", reason=Reason.FLOOD)
-        self._owed += (ping.token,)
-        return ping
-
     def _adopt(self, welcome: Welcome, now: float) -> None:
-        assert self._hello is not None  # noqa: S101  # for mypy; the states have seen to it
+        assert self._hello is not None  # noqa: S101  # for mypy: the states have seen to it
         check_welcome(self._hello, welcome)
         self._hello = None
         self.limits = self.limits.adopting(welcome.limits)
-        self._deadline = now + self._interval()
+        self._heard(now)
+
+    def _check_error(self, error: Error) -> None:
+        # A broker cannot tell: it writes DELIVER past this object, and does not count it.
+        if self.side is Side.MEMBER and error.frame >= self.frames_sent:
+            text = f"ERROR for frame {error.frame}, which was never sent"  # CWP-6.6-4
+            raise RemoteProtocolError(text, reason=Reason.INVALID_FIELD)
 
     def _check_outbound(self, frame: Frame) -> None:
         check_outbound(frame, self.limits)
@@ -285,30 +250,20 @@ class Link:
         if type(frame) is Pong and self._owed[:1] != (frame.token,):
             raise LocalProtocolError("PONG does not answer the oldest PING")
 
-    def _is_greeting(self) -> bool:
-        return self.side is Side.BROKER and self._member is State.WAITING
+    def _fail(self, exc: RemoteProtocolError) -> None:
+        self.failure = exc
+        self._partial = None
 
-    def _interval(self) -> float:
-        return self.limits.ping_interval_s * (1 - _JITTER * self._jitter)
+    def _raise_failure(self) -> None:
+        if self.failure is not None:
+            # A new object each time: raising one twice would pile up its traceback.
+            raise RemoteProtocolError(str(self.failure), reason=self.failure.reason)
 
-    def _timeout(self, missing: str) -> RemoteProtocolError:
-        self.failure = RemoteProtocolError(f"{missing} did not come", reason=Reason.TIMEOUT)
-        return self.failure
-
-    def _fault(self) -> RemoteProtocolError:
-        # A new object each time: raising one twice would pile up its traceback.
-        assert self.failure is not None  # noqa: S101  # for mypy; callers have looked
-        return RemoteProtocolError(str(self.failure), reason=self.failure.reason)
-
-    def _state(self, side: Side) -> State:
-        return self._member if side is Side.MEMBER else self._broker
-
-    def _most(self, side: Side) -> int:
-        if self._state(side) is State.OPEN:
+    def _most(self, state: State) -> int:
+        if state is State.OPEN:
             return self.limits.frame_bytes
-        return self.limits.stranger_frame_bytes
+        return self.limits.stranger_frame_bytes  # CWP-11.1
 
     def _move(self, states: tuple[State, State]) -> None:
-        self._member, self._broker = states
-        peer = self.side.peer
-        self._allowed = TRANSITIONS[peer][self._state(peer)]
+        self._said, self._spoken = states if self.side is Side.MEMBER else states[::-1]
+        self._allowed = TRANSITIONS[self.side.peer][self._spoken]

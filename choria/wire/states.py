@@ -93,11 +93,12 @@ JOINT_TRANSITIONS: Final[Mapping[tuple[State, State], tuple[State, State]]] = {
 
 
 def moved(
-    side: Side, member: State, broker: State, frame: type[Frame | Ignored]
+    side: Side, states: tuple[State, State], frame: type[Frame | Ignored]
 ) -> tuple[State, State] | None:
     """Return the states of (member, broker) after ``side`` sent ``frame``; None if it may not."""
+    member, broker = states
     target = TRANSITIONS[side][member if side is Side.MEMBER else broker].get(frame)
     if target is None:
         return None
-    states = (target, broker) if side is Side.MEMBER else (member, target)
-    return JOINT_TRANSITIONS.get(states, states)
+    after = (target, broker) if side is Side.MEMBER else (member, target)
+    return JOINT_TRANSITIONS.get(after, after)

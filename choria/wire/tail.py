@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from . import fields
 from .cbor import MAX_DEPTH, decode_within, encode_cbor, head
+from .hotpath import parse_tail
 from .limits import MAX_FRAME_BYTES
 from .scan import Bounds
 from .subjects import parse_subject
@@ -45,6 +46,9 @@ def split_tail(tail: bytes) -> Message:
     Raises:
         ChoriaError: the bytes are no tail. Never for one that came in a frame.
     """
+    plain = parse_tail(tail)
+    if plain is not None:
+        return Message(plain[0], {}, tail[plain[1] :])
     return message_of(*decode_within(_ARRAY_OF_3 + tail, FRAME_BOUNDS))
 
 
