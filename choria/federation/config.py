@@ -32,4 +32,4 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     left: RelaySide
     right: RelaySide
-    collectives: list[str] = ["choria"]
+    collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])

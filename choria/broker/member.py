@@ -1,0 +1,70 @@
+"""The hub's own state of one link. 50,000 of them: slots, and nothing that can be shared."""
+
+from __future__ import annotations
+
+from choria.net import Peer
+from choria.trust import Principal, Role
+
+from .rights import Rights
+
+
+class Member:
+    """One welcomed link.
+
+    Attributes:
+        peer: The shell's end of it.
+        principal: Who it has proved to be.
+        rights: What it may do.
+        session: HELLO.session.
+        boot: HELLO.boot.
+        collectives: HELLO.collectives.
+        frames: How many frames came, HELLO included; ERROR names frames by this count.
+        subscriptions: Kept by `Interest`.
+        live: False once it was retired or closed: nothing is delivered to it any more.
+        said_goodbye: It left by intent.
+        routes: How many ROUTED it was sent, their sequence number (relays only).
+        open_receipts: Receipts it awaits.
+    """
+
+    __slots__ = (
+        "boot",
+        "collectives",
+        "frames",
+        "live",
+        "open_receipts",
+        "peer",
+        "principal",
+        "rights",
+        "routes",
+        "said_goodbye",
+        "session",
+        "subscriptions",
+    )
+
+    def __init__(
+        self,
+        peer: Peer,
+        principal: Principal,
+        rights: Rights,
+        *,
+        session: bytes,
+        boot: bytes,
+        collectives: tuple[str, ...],
+    ) -> None:
+        self.peer = peer
+        self.principal = principal
+        self.rights = rights
+        self.session = session
+        self.boot = boot
+        self.collectives = collectives
+        self.subscriptions: tuple[str | tuple[str, str], ...] = ()
+        self.frames = 1
+        self.live = True
+        self.said_goodbye = False
+        self.routes = 0
+        self.open_receipts = 0
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether it gets ROUTED, not DELIVER, and counts nothing itself."""
+        return self.principal.role is Role.RELAY
