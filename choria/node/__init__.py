@@ -2,6 +2,43 @@
 
 from __future__ import annotations
 
+from .audit_log import AuditLog, AuditSink, NoAudit
+from .config import NodeConfig
+from .counters import Counters
+from .facts import FactSources, FactStore, make_snapshot
+from .guard_log import Boot, GuardLog, MemoryLog, RequestLog, open_guard_log, read_boot
+from .machine_facts import collect_machine_facts
+from .policies import PolicyFolder
 from .ports import Action, ActionContext, Agent, NodeInfo
+from .service import Node, NodeParts, NodeSettings, run_node
+from .verifying import Verify, verify_in_thread, verify_inline
 
-__all__ = ["Action", "ActionContext", "Agent", "NodeInfo"]
+__all__ = [
+    "Action",
+    "ActionContext",
+    "Agent",
+    "AuditLog",
+    "AuditSink",
+    "Boot",
+    "Counters",
+    "FactSources",
+    "FactStore",
+    "GuardLog",
+    "MemoryLog",
+    "NoAudit",
+    "Node",
+    "NodeConfig",
+    "NodeInfo",
+    "NodeParts",
+    "NodeSettings",
+    "PolicyFolder",
+    "RequestLog",
+    "Verify",
+    "collect_machine_facts",
+    "make_snapshot",
+    "open_guard_log",
+    "read_boot",
+    "run_node",
+    "verify_in_thread",
+    "verify_inline",
+]

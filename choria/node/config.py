@@ -30,7 +30,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     credentials: Path | None = None
     brokers: list[str] = []
     srv_domain: str = ""
-    collectives: list[str] = ["choria"]
+    collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])
     policies: Path = Path("/etc/choria-trio/policies")
     state: Path = Path("/var/lib/choria-trio")
     audit_log: Path = Path("/var/log/choria-trio/audit.log")

@@ -1,0 +1,162 @@
+"""The audit log on disk, and how sparingly some things are written to it.
+
+Lines are appended whole, with one ``write``, before the action that they allow runs; if that fails,
+it does not run. The chain goes on after a restart from the last whole line. A torn last line (the
+machine went down) is moved to a file beside the log, so that the chain stays whole and nothing is
+lost. When the file is rotated away, a new one begins that continues the chain.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from choria.errors import ConfigError
+from choria.policy import GENESIS, AuditRecord, Outcome, chain, hash_of_line
+
+log = logging.getLogger(__name__)
+
+_TAIL_BYTES: Final = 4 << 20  # longer than any line: inputs are bounded by the payload
+SPARING_BURST: Final = 20
+SPARING_EVERY_MS: Final = 10_000
+
+
+class AuditSink(Protocol):
+    """Where decisions are written down."""
+
+    def write(self, record: AuditRecord) -> None:
+        """Keep ``record``. Raises OSError when it cannot."""
+        ...
+
+
+class NoAudit:
+    """Keeps nothing. For emulated nodes only."""
+
+    def write(self, record: AuditRecord) -> None:
+        """Nothing is kept."""
+
+
+class AuditLog:
+    """Appends to a file that only this process writes, mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError: the file cannot be written, or another node writes it."""
+        self._path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = _open_locked(path)
+            self._size = _cut_torn_tail(path, self._file)
+            self._last = _last_hash(path, self._file, self._size)
+        except OSError as wrong:
+            raise ConfigError(f"audit log {path}: {wrong.strerror or wrong}") from wrong
+
+    def write(self, record: AuditRecord) -> None:
+        """Append one line.
+
+        Raises:
+            OSError: it cannot be written; the log is as before.
+        """
+        self._follow_rotation()
+        line, digest = chain(self._last, record)
+        try:
+            written = os.write(self._file, line)
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(line)
+        self._last = digest
+
+    def close(self) -> None:
+        """Let another process write the log."""
+        os.close(self._file)
+
+    def _follow_rotation(self) -> None:
+        try:
+            now = self._path.stat()
+            same = now.st_ino == os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            same = False
+        if not same:
+            file = _open_locked(self._path)
+            os.close(self._file)
+            self._file, self._size = file, os.fstat(file).st_size
+
+
+class AuditTrail:
+    """Writes decisions, those that strangers can cause at will only now and then.
+
+    Of each such outcome ``SPARING_BURST`` are written at once and then one every 10 s, which says
+    how many were left out: a flood must not fill the disk, nor hide in silence.
+    """
+
+    def __init__(self, sink: AuditSink) -> None:
+        self._sink = sink
+        self._allowance: dict[Outcome, tuple[float, int]] = {}
+        self._left_out: dict[Outcome, int] = {}
+
+    def write(self, record: AuditRecord) -> None:
+        """Keep ``record``. Raises OSError when it cannot."""
+        self._sink.write(record)
+
+    def write_sparingly(self, record: AuditRecord) -> None:
+        """Keep ``record`` or count it. Raises OSError when it cannot."""
+        if not self._may(record.outcome, record.time_ms):
+            self._left_out[record.outcome] = self._left_out.get(record.outcome, 0) + 1
+            return
+        if missing := self._left_out.pop(record.outcome, 0):
+            reason = f"{record.reason} ({missing} more like it were not written down)"
+            record = msgspec.structs.replace(record, reason=reason)
+        self._sink.write(record)
+
+    def _may(self, outcome: Outcome, now_ms: int) -> bool:
+        tokens, since_ms = self._allowance.get(outcome, (float(SPARING_BURST), now_ms))
+        refill = max(0, now_ms - since_ms) / SPARING_EVERY_MS
+        tokens = min(float(SPARING_BURST), tokens + refill)
+        self._allowance[outcome] = (tokens - 1 if tokens >= 1 else tokens, now_ms)
+        return tokens >= 1
+
+
+def _open_locked(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    file = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        # Two writers would each continue the chain from their own last line.
+        raise ConfigError(f"audit log {path} is in use by another node") from None
+    return file
+
+
+def _cut_torn_tail(path: Path, file: int) -> int:
+    """Move what follows the last LF out of the log; the log's size then."""
+    size = os.fstat(file).st_size
+    start = max(0, size - _TAIL_BYTES)
+    tail = os.pread(file, size - start, start)
+    whole = start + tail.rfind(b"\n") + 1
+    if whole == size:
+        return size
+    torn = path.with_name(f"{path.name}.torn")
+    with torn.open("ab") as beside:
+        beside.write(os.pread(file, size - whole, whole))
+    os.ftruncate(file, whole)
+    log.warning("%s: its last line was torn; the %d bytes are now in %s", path, size - whole, torn)
+    return whole
+
+
+def _last_hash(path: Path, file: int, size: int) -> str:
+    if size == 0:
+        return GENESIS
+    start = max(0, size - _TAIL_BYTES)
+    last = os.pread(file, size - start, start).rstrip(b"\n").rsplit(b"\n", 1)[-1]
+    found = hash_of_line(last)
+    if found is None:
+        raise ConfigError(f"audit log {path}: its last line is no audit record; move the file away")
+    return found

@@ -1,0 +1,102 @@
+"""From an end to the bytes that go back: the grade, the size and the signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from choria.errors import MessageError, Refusal
+from choria.messages import (
+    STATUS_OF_REFUSAL,
+    Grade,
+    Reply,
+    Request,
+    encode_reply,
+    fit_reply,
+    refuse,
+)
+from choria.trust import Signer
+
+from .outcomes import CONSEQUENCES, AnswerKind, End
+
+CERTIFICATE_CALL: Final = ("certificate", "get")
+LINK_CALLS: Final = frozenset({CERTIFICATE_CALL, ("discovery", "ping")})
+"""Calls whose success needs no signature: nothing is decided on it but whom to ask (C5)."""
+
+SIGNING_BYTES: Final = 1024  # COSE headers and an RSA-4096 signature
+MAX_MESSAGE_CHARS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a request: an end, Choria's status code, a sentence, and the action's data."""
+
+    end: End
+    text: str = "OK"
+    statuscode: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def refused(end: End, text: str) -> Ran:
+    """An end at which nothing was run, or nothing of it is told."""
+    refusal = CONSEQUENCES[end].refusal
+    return Ran(end, text, STATUS_OF_REFUSAL[refusal] if refusal else 1)
+
+
+def make_reply(
+    ran: Ran, request_id: bytes, request_hash: bytes, sender: tuple[str, str], time_ms: int
+) -> Reply:
+    """The reply of ``sender`` (network, identity) that tells what ``ran`` says."""
+    return Reply(
+        request_id=request_id,
+        request_hash=request_hash,
+        network=sender[0],
+        sender=sender[1],
+        statuscode=ran.statuscode,
+        statusmsg=ran.text[:MAX_MESSAGE_CHARS],
+        data=dict(ran.data),
+        refusal=CONSEQUENCES[ran.end].refusal,
+        time_ms=time_ms,
+    )
+
+
+def encode_within(reply: Reply, max_bytes: int) -> tuple[End | None, bytes]:
+    """``reply`` as bytes; if it cannot be sent, an answer that says why, and the end that this is.
+
+    Args:
+        reply: what is to be told.
+        max_bytes: what may be sent, without the signature.
+    """
+    try:
+        encoded = fit_reply(reply, max_bytes)
+    except MessageError as wrong:
+        # The agent's bug. The caller learns where the value stands, and not what it is.
+        text = f"the action gave a value that cannot be sent: {str(wrong)[:200]}"
+        return End.CRASHED, encode_reply(refuse(reply, Refusal.FAILED, text))
+    was_fit = encoded == encode_reply(reply) if len(encoded) < SIGNING_BYTES else True
+    return None if was_fit else End.TOO_LARGE, encoded
+
+
+def is_link_grade(end: End, request: Request | None) -> bool:
+    """Whether the answer goes unsigned."""
+    if CONSEQUENCES[end].answer is AnswerKind.LINK:
+        return True
+    if request is None or end is not End.SUCCEEDED:
+        return False
+    call = (request.agent, request.action)
+    # The certificate proves itself: its hash stands in the reply that could not be verified.
+    return call == CERTIFICATE_CALL or (call in LINK_CALLS and request.grade is Grade.LINK)
+
+
+def reply_budget(request: Request | None, payload_bytes: int, certificate_bytes: int) -> int:
+    """How many bytes a reply may have before it is signed: by the link, and by the caller."""
+    certificate = certificate_bytes if request is not None and request.want_certificate else 0
+    budget = payload_bytes - SIGNING_BYTES - certificate
+    wanted = request.max_reply_bytes if request is not None else 0
+    return min(budget, wanted) if wanted else budget
+
+
+def seal(encoded: bytes, signer: Signer, *, link: bool, with_certificate: bool) -> bytes:
+    """The payload that goes out. Signing with P-256 takes some 30 microseconds."""
+    return encoded if link else signer.sign_reply(encoded, with_certificate=with_certificate)
