@@ -31,7 +31,9 @@ from .reply import (
     request_hash,
 )
 from .request import (
+    CERTIFICATE_AGENT,
     DISCOVERY_AGENT,
+    GET_ACTION,
     MAX_TARGETS,
     MAX_TTL_MS,
     PING_ACTION,
@@ -61,7 +63,9 @@ from .subjects_in_use import (
 )
 
 __all__ = [
+    "CERTIFICATE_AGENT",
     "DISCOVERY_AGENT",
+    "GET_ACTION",
     "MAX_PAGE_ENTRIES",
     "MAX_TARGETS",
     "MAX_TTL_MS",

@@ -33,17 +33,17 @@ class UnsupportedMessage(MessageError):  # noqa: N818  # reads as what it is
     """The message is of another version, or holds something critical that is unknown here."""
 
 
-def encode_fields(fields: Mapping[int, object]) -> bytes:
-    """Encode a message under its version.
+def encode_fields(fields: Mapping[str, object], names: Mapping[int, str]) -> bytes:
+    """Encode a message under its version; a field that is missing is left out.
 
     Raises:
         MessageError: a value has no place on the wire; the text says where it stands.
     """
-    message = {_VERSION_KEY: VERSION, **fields}
+    numbered = {key: fields[name] for key, name in names.items() if name in fields}
     try:
-        return encode_cbor(message)
+        return encode_cbor({_VERSION_KEY: VERSION, **numbered})
     except (TypeError, ValueError, RecursionError) as exc:
-        raise MessageError(f"{_culprit(message)}: {exc}") from exc
+        raise MessageError(f"{_culprit(fields)}: {exc}") from exc
 
 
 def decode_fields(data: bytes, names: Mapping[int, str], *, max_items: int) -> dict[str, Any]:
@@ -86,7 +86,8 @@ def to_struct(fields: object, shape: type[_StructT]) -> _StructT:
     try:
         return msgspec.convert(fields, shape, builtin_types=(bytes,))
     except msgspec.ValidationError as exc:
-        raise MessageError(str(exc)) from exc
+        text, _, path = str(exc).rpartition(" - at ")
+        raise MessageError(f"{path.replace('`', '')}: {text}" if text else f"$: {exc}") from exc
 
 
 def check_identities(names: Iterable[tuple[str, str]]) -> None:

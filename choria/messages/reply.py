@@ -91,10 +91,10 @@ def encode_reply(reply: Reply) -> bytes:
         MessageError: a value that an agent returned has no place on the wire; the text says where.
     """
     reply.validate()
-    fields = {key: getattr(reply, name) for key, name in _NAMES.items()}
+    fields = msgspec.structs.asdict(reply)
     if reply.refusal is None:
-        del fields[9]
-    return encode_fields(fields)
+        del fields["refusal"]
+    return encode_fields(fields, _NAMES)
 
 
 def decode_reply(data: bytes) -> Reply:
@@ -141,12 +141,13 @@ def fit_reply(reply: Reply, max_bytes: int) -> bytes:
 def may_be_unsigned(reply: Reply, request: Request) -> bool:
     """Whether link grade is enough for this answer; a client drops any other unsigned one.
 
-    It is for answers to discovery of which the request did not want a signature, and for
-    "not matched", which decides nothing but whom to ask.
+    It is for answers to discovery and to certificate requests that did not want a signature, and
+    for "not matched", which decides nothing but whom to ask.
     """
     if reply.refusal is Refusal.NOT_MATCHED:
         return True
-    return request.is_discovery and request.grade is Grade.LINK and reply.refusal is None
+    asks_little = request.is_discovery or request.is_certificate_request
+    return asks_little and request.grade is Grade.LINK and reply.refusal is None
 
 
 def request_hash(message: bytes) -> bytes:

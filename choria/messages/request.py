@@ -33,6 +33,8 @@ MAX_TTL_MS: Final = 300_000
 
 DISCOVERY_AGENT: Final = "discovery"
 PING_ACTION: Final = "ping"
+CERTIFICATE_AGENT: Final = "certificate"
+GET_ACTION: Final = "get"
 
 
 class Kind(enum.IntEnum):
@@ -82,6 +84,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it only asks who is there."""
         return self.agent == DISCOVERY_AGENT and self.action == PING_ACTION
 
+    @property
+    def is_certificate_request(self) -> bool:
+        """Whether it asks a node for its certificate, which the hash in its replies proves."""
+        return self.agent == CERTIFICATE_AGENT and self.action == GET_ACTION
+
     def validate(self) -> None:
         """Check what types alone cannot say.
 
@@ -125,7 +132,7 @@ def encode_request(request: Request) -> bytes:
     """
     checked = to_struct(msgspec.structs.asdict(request), Request)
     checked.validate()
-    return encode_fields({key: getattr(checked, name) for key, name in _NAMES.items()})
+    return encode_fields(msgspec.structs.asdict(checked), _NAMES)
 
 
 def decode_request(data: bytes) -> Request:
@@ -137,7 +144,7 @@ def decode_request(data: bytes) -> Request:
     """
     fields = decode_fields(data, _NAMES, max_items=MAX_REQUEST_ITEMS)
     if "targets" not in fields:  # the default is for callers, not for the wire
-        raise MessageError("Object missing required field `targets`")
+        raise MessageError("$.targets: missing")
     request = to_struct(fields, Request)
     request.validate()
     return request
