@@ -15,9 +15,11 @@ from .endpoints import (
     parse_endpoint,
 )
 from .engine import Engine, EngineSettings
+from .greeter import Door, Greeter
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
 from .replies import Incoming
+from .serve import serve_broker_port
 from .session import RoutedMessage, Session, SessionSettings, open_session
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     "ByteQueue",
     "Connector",
     "Credentials",
+    "Door",
     "Endpoint",
     "Endpoints",
     "Engine",
     "EngineSettings",
+    "Greeter",
     "Incoming",
     "MemoryConnector",
     "MemoryShell",
@@ -47,5 +51,6 @@ __all__ = [
     "load_issuers",
     "open_session",
     "parse_endpoint",
+    "serve_broker_port",
     "wall_clock_ms",
 ]

@@ -59,7 +59,7 @@ class Attachment:
     outbox: Outbox
     take: Callable[[Event], Awaitable[None]]
     refused: Callable[[Error, Outgoing | None], None]
-    _frames_sent: int = 0
+    _open: bool = False
     _notes: OrderedDict[int, Outgoing] = field(default_factory=OrderedDict)
     _early: list[Event] = field(default_factory=list)
 
@@ -80,6 +80,7 @@ class Attachment:
         if not isinstance(first, Welcome):
             raise RemoteProtocolError("no WELCOME", reason=Reason.ILLEGAL_STATE)
         check(first)
+        self._open = True
         self.wire.logged_in()
         return first
 
@@ -105,21 +106,15 @@ class Attachment:
         await self._send_frame(Goodbye(reason=reason, text=text))
 
     async def _send_frame(self, frame: Frame) -> None:
-        data = self.link.send(frame)
-        self._frames_sent += 1
-        await self.wire.send_all(data)
+        await self.wire.send_all(self.link.send(frame))
 
     async def _receive(self) -> list[Event]:
         data = await self.wire.receive_some()
         if not data:
             raise LinkLost(
-                "the broker closed the connection" if self._welcomed else CLOSED_DURING_LOGIN
+                "the broker closed the connection" if self._open else CLOSED_DURING_LOGIN
             )
         return self.link.receive(data, trio.current_time())
-
-    @property
-    def _welcomed(self) -> bool:
-        return self._frames_sent > 1 or bool(self._early)
 
     async def _read(self) -> None:
         events, self._early = self._early, []
@@ -164,7 +159,6 @@ class Attachment:
         await self._send_batch(resume)
         while await self.outbox.wait_ready():
             controls = self.outbox.take_controls()
-            self._frames_sent += len(controls)
             batch = self.outbox.take_batch(self.number)
             await self._send_batch(batch, b"".join(controls))
 
@@ -176,8 +170,10 @@ class Attachment:
             await self.wire.send_all(data)
 
     def _note(self, outgoing: Outgoing) -> None:
-        self._notes[self._frames_sent] = outgoing
-        self._frames_sent += 1
+        # The number that an ERROR will name: the link counts what it makes itself, and these were
+        # made before there was a link.
+        self._notes[self.link.frames_sent] = outgoing
+        self.link.frames_sent += 1
         if len(self._notes) > _NOTES:
             self._notes.popitem(last=False)
 

@@ -1,19 +1,21 @@
 """How a session gets a stream to a broker: over TLS, and saying why when it does not.
 
 The texts matter (F7). With TLS 1.3 a client has finished its handshake before the broker judged
-its certificate, so a refusal arrives later, as an alert behind a broken connection. Until the link
-is welcomed, a failed send is therefore not reported: the next read finds the alert, or the end.
+its certificate, so a refusal arrives later, as an alert behind a broken connection; and a broker that
+says GOODBYE closes while we may be writing. So a failed send is never reported: the reader finds the
+alert, the GOODBYE or the end, and reports that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import trio
 
-from choria.errors import LinkLost, Reason, TrustError
+from choria.errors import LinkLost, TrustError
 from choria.trust import Principal, Role
 
 from .compat import override
@@ -53,7 +55,10 @@ class Wire(Protocol):
     """A byte stream to a broker. Errors are ``LinkLost`` with a text for the operator."""
 
     async def send_all(self, data: bytes) -> None:
-        """Send all of ``data``. Cancelling leaves half of it sent: abort the link then."""
+        """Send ``data``, or lose it when the link is lost: ``receive_some`` tells.
+
+        Cancelling leaves half of it sent: abort the link then.
+        """
         ...
 
     async def receive_some(self) -> bytes:
@@ -65,7 +70,7 @@ class Wire(Protocol):
         ...
 
     def logged_in(self) -> None:
-        """WELCOME has come: a failed send is an ordinary error from now on."""
+        """WELCOME has come: an end from now on is no refusal."""
         ...
 
 
@@ -114,11 +119,12 @@ class TlsConnector:
             tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
         except OSError as error:
             raise LinkLost(f"cannot connect: {_os_text(error)}") from error
-        patient = _PatientStream(tcp)
         stream = trio.SSLStream(
-            patient, self._context, server_hostname=self._server_hostname or endpoint.host
+            _PatientStream(tcp),
+            self._context,
+            server_hostname=self._server_hostname or endpoint.host,
         )
-        wire = TlsWire(stream, patient)
+        wire = TlsWire(stream)
         try:
             await wire.handshake()
             self._check_broker(stream)
@@ -141,9 +147,9 @@ class TlsConnector:
 class TlsWire:
     """A ``Wire`` over ``trio.SSLStream`` that turns its errors into words."""
 
-    def __init__(self, stream: trio.SSLStream[_PatientStream], patient: _PatientStream) -> None:
+    def __init__(self, stream: trio.SSLStream[_PatientStream]) -> None:
         self._stream = stream
-        self._patient = patient
+        self._login = True
 
     async def handshake(self) -> None:
         """Our half of the handshake. Cancelling leaves a stream that must be closed."""
@@ -156,8 +162,8 @@ class TlsWire:
         """See ``Wire``."""
         try:
             await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise LinkLost(f"connection lost: {self._why(error)}") from error
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await trio.lowlevel.checkpoint()
 
     async def receive_some(self) -> bytes:
         """See ``Wire``."""
@@ -174,20 +180,20 @@ class TlsWire:
 
     def logged_in(self) -> None:
         """See ``Wire``."""
-        self._patient.patient = False
+        self._login = False
 
     def _why(self, error: BaseException) -> str:
         alert = _alert(error)
         if alert is not None:
             return alert
         cause = error.__cause__
-        if self._patient.patient and isinstance(cause, OSError | None):
+        if self._login and isinstance(cause, OSError | None):
             return CLOSED_DURING_LOGIN
         return str(cause or error) or "closed by the peer"
 
 
 class _PatientStream(trio.abc.Stream):
-    """TCP that hides failed sends until login, because SSLStream never reads after one.
+    """TCP that hides failed sends, because SSLStream never reads after one.
 
     trio.SSLStream marks itself broken at the first failed send and then refuses to read, which
     throws away the alert that says why (F7). The failed bytes are lost either way.
@@ -195,15 +201,11 @@ class _PatientStream(trio.abc.Stream):
 
     def __init__(self, tcp: trio.SocketStream) -> None:
         self._tcp = tcp
-        self.patient = True
 
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        try:
+        with contextlib.suppress(trio.BrokenResourceError):
             await self._tcp.send_all(data)
-        except trio.BrokenResourceError:
-            if not self.patient:
-                raise
 
     @override
     async def wait_send_all_might_not_block(self) -> None:
@@ -250,8 +252,3 @@ def _os_text(error: OSError) -> str:
         texts = {_os_text(each) for each in error.__cause__.exceptions if isinstance(each, OSError)}
         return ", ".join(sorted(texts))
     return error.strerror or str(error)
-
-
-def lost_in_login() -> LinkLost:
-    """The end of the stream before WELCOME."""
-    return LinkLost(CLOSED_DURING_LOGIN, reason=Reason.IDENTITY_REFUSED)

@@ -143,8 +143,9 @@ class Engine:
                     self.switch.opened(connection, connection.principal, event, now)
                 else:
                     received(connection, event, now)
-            except Exception:  # noqa: BLE001  # logged there
-                self._failed("a frame", connection)  # E3: one link's boundary
+            except Exception as error:  # noqa: BLE001  # E3: one link's boundary
+                self.failed("handling a frame", connection, error)
+                connection.close(Reason.INTERNAL, "internal error")
                 return
             if type(event) is Goodbye:
                 connection.close(event.reason, f"goodbye: {event.text}")  # answered in kind, D11
@@ -152,10 +153,10 @@ class Engine:
             failure = connection.link.failure
             connection.close(failure.reason, str(failure))
 
-    def _failed(self, what: str, connection: Connection) -> None:
+    def failed(self, what: str, connection: Connection, error: Exception) -> None:
+        """Something concerning one link raised (E3): log and count it; the caller cuts the link."""
         self.failures += 1
-        log.error("%s of %s failed; link cut", what, connection.principal, exc_info=True)  # noqa: LOG014  # called from a handler
-        connection.close(Reason.INTERNAL, "internal error")
+        log.error("%s of %s failed", what, connection.principal, exc_info=error)
 
     # What connections report.
 
@@ -267,9 +268,8 @@ class Engine:
             done = connection.flush()
         except OSError as error:
             connection.broken(None, f"connection lost: {error.strerror or error}")
-        except Exception:  # E3
-            self.failures += 1
-            log.exception("writing to %s failed", connection.principal)
+        except Exception as error:  # noqa: BLE001  # E3
+            self.failed("writing", connection, error)
             connection.broken(Reason.INTERNAL, "internal error")
         else:
             self._flushed(connection, done=done)
@@ -346,9 +346,8 @@ class Engine:
             return
         try:
             self.switch.closed(connection, connection.reason, now)
-        except Exception:  # E3
-            self.failures += 1
-            log.exception("the end of %s failed", connection.principal)
+        except Exception as error:  # noqa: BLE001  # E3
+            self.failed("the end", connection, error)
 
     def _next_time(self, again: float | None) -> float | None:
         times = [time for time in (again, self._wheel.next_time()) if time is not None]

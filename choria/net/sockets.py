@@ -1,0 +1,175 @@
+"""A connection over a socket and TLS, as the pump carries it.
+
+E2, by construction: the writer gives out plaintext only when the kernel has taken all ciphertext
+made before, so what was encrypted is sent as it is, from where it stopped, and a control frame can
+still overtake everything that was not encrypted.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from choria.errors import Reason
+
+from .compat import override
+from .connection import Connection
+from .tls_steps import STEP_BYTES, FloodError, TlsSteps
+
+if TYPE_CHECKING:
+    from choria.trust import Principal
+    from choria.wire import Link
+
+    from .engine import Engine
+
+IN: Final = select.EPOLLIN
+OUT: Final = select.EPOLLOUT
+LOST: Final = select.EPOLLERR | select.EPOLLHUP
+_SENT_AT_ONCE: Final = 256 << 10  # then others get their turn
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a stranger's task hands over: nothing stays behind in it (E6)."""
+
+    sock: socket.socket
+    tls: TlsSteps
+    link: Link
+    principal: Principal
+    address: str
+
+
+class SocketConnection(Connection):
+    """One member's socket.
+
+    Attributes:
+        mask: What epoll watches for us.
+        lost: The socket is of no use any more: nothing to say, nothing to wait for.
+    """
+
+    __slots__ = ("_ciphertext", "_in_flight", "_watch", "fd", "lost", "mask", "sock", "tls")
+
+    def __init__(
+        self, engine: Engine, arrival: Arrival, watch: Callable[[SocketConnection, int], None]
+    ) -> None:
+        super().__init__(engine, arrival.link, arrival.principal, arrival.address)
+        self.sock = arrival.sock
+        self.fd = arrival.sock.fileno()
+        self.tls = arrival.tls
+        self.mask = IN
+        self.lost = False
+        self._watch = watch
+        self._ciphertext = b""  # what the kernel did not take
+        self._in_flight = 0  # how much plaintext is in it
+
+    @property
+    @override
+    def pending_bytes(self) -> int:
+        """Bytes written and not yet taken by the kernel."""
+        return (self.writer.pending_bytes if self.writer is not None else 0) + self._in_flight
+
+    @override
+    def flush(self) -> bool:
+        """Encrypt and send until the kernel refuses or others should have their turn."""
+        room = _SENT_AT_ONCE
+        while room > 0 and self._encrypt_more():
+            sent = self._send()
+            if self._ciphertext:
+                if sent:
+                    self.engine.sent(self, 0)  # progress, however little
+                break
+            self.engine.sent(self, self._in_flight)
+            self._in_flight = 0
+            room -= sent
+        done = self.writer is None and not self._ciphertext
+        self._set_mask(self.mask & ~OUT if done else self.mask | OUT)
+        return done
+
+    def _encrypt_more(self) -> bool:
+        """Have ciphertext to send, if there is anything; never while some is left."""
+        if not self._ciphertext and self.writer is not None:
+            plain = self.writer.take(STEP_BYTES)
+            if not self.writer.pending_bytes:
+                self.writer = None
+            self._in_flight = len(plain)
+            self._ciphertext = self.tls.encrypt(plain)
+        return bool(self._ciphertext)
+
+    def _send(self) -> int:
+        try:
+            sent = self.sock.send(self._ciphertext)
+        except BlockingIOError:
+            return 0
+        self._ciphertext = self._ciphertext[sent:]
+        return sent
+
+    def readable(self) -> None:
+        """Take one read's worth of bytes to the engine."""
+        try:
+            data = self.sock.recv(STEP_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(f"connection lost: {error.strerror}")
+            return
+        if not data:
+            self._end("connection closed without a goodbye")
+            return
+        plain = self._decrypt(data)
+        if plain:
+            self.engine.take(self, plain)
+
+    def _decrypt(self, data: bytes) -> bytes:
+        try:
+            return self.tls.decrypt(data)
+        except FloodError:
+            self.cut(Reason.FLOOD, "too many TLS records without data")
+        except ssl.SSLZeroReturnError:
+            self._end("connection closed without a goodbye")
+        except ssl.SSLError as error:
+            self._send_alert()
+            self._end(f"broken TLS: {error.reason or error}")
+        return b""
+
+    def _send_alert(self) -> None:
+        """What OpenSSL has to say about broken records, when it would not cut another in two."""
+        alert = self.tls.ciphertext()
+        if alert and not self._ciphertext:
+            try:
+                self.sock.send(alert)
+            except OSError:
+                self.lost = True
+
+    def _end(self, text: str) -> None:
+        self.lost = True
+        self.broken(None, text)
+
+    def hung_up(self) -> None:
+        """The kernel says that both directions are over (E5); also while we are paused."""
+        self._end("connection reset")
+
+    @override
+    def drop_writer(self) -> None:
+        """Nothing that waits can be sent any more."""
+        super().drop_writer()
+        self._ciphertext = b""
+        self._in_flight = 0
+
+    @override
+    def reading_changed(self) -> None:
+        """Watch for bytes, or do not."""
+        self._set_mask(self.mask | IN if self.reading else self.mask & ~IN)
+
+    def _set_mask(self, mask: int) -> None:
+        if mask != self.mask and not self.gone:
+            self.mask = mask
+            self._watch(self, mask)
+
+    @override
+    def release(self) -> None:
+        """Leave the pump; it lets the socket linger, so that our last words arrive."""
+        self._watch(self, -1)
