@@ -1,6 +1,6 @@
 """The client: one line asks the whole fleet, and every node is accounted for."""
 
-from .answers import Answer, AnswerGrade, Rejected
+from .answers import Answer, AnswerGrade, Rejected, ReplyBook
 from .caller import Ask, Caller
 from .calls import Call, CallResult, call
 from .config import ClientConfig
@@ -21,6 +21,7 @@ __all__ = [
     "Gathered",
     "Gone",
     "Rejected",
+    "ReplyBook",
     "Scope",
     "call",
     "call_document",

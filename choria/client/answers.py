@@ -20,13 +20,11 @@ from choria.messages import (
     Request,
     decode_reply,
     is_signed,
+    may_be_unsigned,
     parse_reply_subject,
 )
 from choria.net import Incoming
-from choria.trust import Role, Verifier
-
-LINK_GRADE_CALLS = frozenset({("discovery", "ping"), ("certificate", "get")})
-"""What may be answered without a signature: nothing is decided on it but whom to ask."""
+from choria.trust import Role, UnknownCertificate, Verifier
 
 
 class AnswerGrade(enum.StrEnum):
@@ -77,6 +75,14 @@ class RejectedReplyError(ChoriaError):
     """The message is not a believable answer to the request; the text says why."""
 
 
+@attrs.frozen
+class ReplyBook:
+    """By what replies are proved: issuers, and certificates that were fetched, by SHA-256."""
+
+    verifier: Verifier
+    certificates: dict[bytes, bytes] = attrs.field(factory=dict)
+
+
 @attrs.frozen(kw_only=True)
 class Pending:
     """A request under way, as its answers are judged by it."""
@@ -87,9 +93,7 @@ class Pending:
     sent_at_s: float
 
 
-def judge(
-    incoming: Incoming, pending: Pending, verifier: Verifier, now_ms: int, now: float
-) -> Answer:
+def judge(incoming: Incoming, pending: Pending, book: ReplyBook, now_ms: int, now: float) -> Answer:
     """Return what ``incoming`` proves as an answer to ``pending``.
 
     Raises:
@@ -99,13 +103,13 @@ def judge(
     spoken = parse_reply_subject(incoming.subject)
     signed = is_signed(incoming.payload)
     reply = (
-        _open_signed(incoming.payload, spoken, verifier, now_ms)
+        _open_signed(incoming.payload, spoken, book, now_ms)
         if signed
         else decode_reply(incoming.payload)
     )
     _check_names(reply, spoken)
     _check_request(reply, spoken, pending)
-    if not signed and not _may_be_unsigned(reply, pending.request):
+    if not signed and not may_be_unsigned(reply, pending.request):
         raise RejectedReplyError("an unsigned answer to a request that only signed ones may answer")
     return Answer(
         sender=reply.sender,
@@ -121,12 +125,14 @@ def judge(
     )
 
 
-def _open_signed(message: bytes, spoken: ReplySubject, verifier: Verifier, now_ms: int) -> Reply:
+def _open_signed(message: bytes, spoken: ReplySubject, book: ReplyBook, now_ms: int) -> Reply:
     try:
-        signer, payload = verifier.verify_reply(message, network=spoken.network, now_ms=now_ms)
+        signer, payload = book.verifier.verify_reply(
+            message, spoken.network, now_ms, book.certificates.get
+        )
+    except UnknownCertificate:  # the caller fetches it and judges again
+        raise
     except TrustError as exc:
-        if type(exc) is not TrustError:  # UnknownCertificate: the caller fetches it and asks again
-            raise
         raise RejectedReplyError(str(exc)) from exc
     if signer.role not in (Role.NODE, Role.SERVICE) or signer.name != spoken.identity:
         raise RejectedReplyError(
@@ -148,12 +154,6 @@ def _check_request(reply: Reply, spoken: ReplySubject, pending: Pending) -> None
         raise RejectedReplyError("names another request's hash")
     if reply.network != pending.request.network:
         raise RejectedReplyError(f"comes from network {reply.network}, which was not asked")
-
-
-def _may_be_unsigned(reply: Reply, request: Request) -> bool:
-    return (
-        reply.refusal is Refusal.NOT_MATCHED or (request.agent, request.action) in LINK_GRADE_CALLS
-    )
 
 
 def _grade(network: str, pending: Pending, *, signed: bool) -> AnswerGrade:

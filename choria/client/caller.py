@@ -9,12 +9,15 @@ answers may come in any order. Distinct verified senders are counted, never mess
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import attrs
 import trio
 
 from choria.messages import (
+    CERTIFICATE_AGENT,
+    GET_ACTION,
     MAX_TARGETS,
     Grade,
     Kind,
@@ -27,9 +30,9 @@ from choria.messages import (
     request_hash,
 )
 from choria.net import Session
-from choria.trust import Signer, Verifier
+from choria.trust import Signer
 
-from .answers import Answer, Pending
+from .answers import Answer, Pending, ReplyBook
 from .exchange import Exchange, Gathered
 
 CERTIFICATES_ASKED_UP_TO = 200
@@ -51,7 +54,7 @@ class Ask:
     collective: str
     ttl_ms: int
     inputs: dict[str, Any] = attrs.field(factory=dict)
-    filter: dict[str, Any] = attrs.field(factory=dict)
+    filter: dict[int, list[Any]] = attrs.field(factory=dict)
     targets: tuple[str, ...] = ()
     grade: Grade = Grade.SIGNED
 
@@ -65,7 +68,7 @@ class Caller:
 
     session: Session
     signer: Signer
-    verifier: Verifier
+    book: ReplyBook
     now_ms: Callable[[], int]
     new_id: Callable[[], bytes]
 
@@ -111,6 +114,7 @@ class Caller:
             created_ms=self.now_ms(),
             ttl_ms=ask.ttl_ms,
             grade=ask.grade,
+            max_reply_bytes=0,
             want_certificate=0 < len(ask.targets) <= CERTIFICATES_ASKED_UP_TO,
         )
 
@@ -124,7 +128,7 @@ class Caller:
 
         return Exchange(
             session=self.session,
-            verifier=self.verifier,
+            book=self.book,
             now_ms=self.now_ms,
             message=message,
             pending=Pending(
@@ -152,13 +156,13 @@ class Caller:
         return tuple(federation_subject(request.network, subject) for subject in plain)
 
     async def _fetch_certificates(self, request: Request, identities: Sequence[str]) -> None:
-        """Ask nodes for their certificates; the verifier keeps those that a known issuer signed.
+        """Ask nodes for their certificates.
 
         The answer needs no signature: a reply names its signer's certificate by hash (CWP-13).
         """
         ask = Ask(
-            agent="certificate",
-            action="get",
+            agent=CERTIFICATE_AGENT,
+            action=GET_ACTION,
             network=request.network,
             collective=request.collective,
             ttl_ms=request.ttl_ms,
@@ -168,4 +172,4 @@ class Caller:
         gathered = await self.gather(ask, timeout_s=FETCH_TIMEOUT_S)
         for answer in gathered.answers.values():
             if isinstance(der := answer.data.get("certificate"), bytes):
-                self.verifier.add_certificate(der)
+                self.book.certificates[sha256(der).digest()] = der

@@ -67,7 +67,7 @@ class Scope:
 
     network: str
     collective: str
-    filter: dict[str, Any] = attrs.field(factory=dict)
+    filter: dict[int, list[Any]] = attrs.field(factory=dict)
     identities: tuple[str, ...] = ()
     ttl_ms: int = 60_000
 
@@ -174,7 +174,11 @@ async def _name_silent(
 
 def _gone(entry: PresenceEntry) -> Gone:
     planned = entry.reason in (Reason.NORMAL, Reason.DRAINING)
-    why = "said goodbye" if planned else _REASONS.get(entry.reason, "connection lost")
+    why = (
+        "said goodbye"
+        if planned
+        else _REASONS.get(entry.reason or Reason.INTERNAL, "connection lost")
+    )
     return Gone(identity=entry.identity, left_at_ms=entry.at_ms, why=why, planned=planned)
 
 

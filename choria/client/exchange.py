@@ -10,10 +10,10 @@ import trio
 from choria.errors import ChoriaError
 from choria.messages import parse_reply_subject
 from choria.net import Incoming, Session
-from choria.trust import UnknownCertificate, Verifier
+from choria.trust import UnknownCertificate
 from choria.wire import Receipt
 
-from .answers import Answer, Pending, Rejected, judge
+from .answers import Answer, Pending, Rejected, ReplyBook, judge
 
 MAX_REPLY_QUEUE_BYTES = 64 << 20  # a ping of 50,000 nodes is a burst of 20 MB to one receiver
 MAX_REJECTED = 1_000
@@ -52,11 +52,11 @@ class Gathered:
 class Exchange:
     """Runs one request to its end.
 
-    ``fetch`` gets the certificates of up to ``FETCH_AT_ONCE`` nodes into the verifier.
+    ``fetch`` gets the certificates of up to ``FETCH_AT_ONCE`` nodes into ``book``.
     """
 
     session: Session
-    verifier: Verifier
+    book: ReplyBook
     now_ms: Callable[[], int]
     message: bytes
     pending: Pending
@@ -104,9 +104,7 @@ class Exchange:
 
     def _take(self, incoming: Incoming) -> None:
         try:
-            answer = judge(
-                incoming, self.pending, self.verifier, self.now_ms(), trio.current_time()
-            )
+            answer = judge(incoming, self.pending, self.book, self.now_ms(), trio.current_time())
         except UnknownCertificate:
             self._hold(incoming)
         except (
@@ -160,9 +158,7 @@ class Exchange:
 
     def _take_again(self, incoming: Incoming) -> None:
         try:
-            answer = judge(
-                incoming, self.pending, self.verifier, self.now_ms(), trio.current_time()
-            )
+            answer = judge(incoming, self.pending, self.book, self.now_ms(), trio.current_time())
         except ChoriaError as exc:
             self._reject(incoming, f"its certificate could not be had: {exc}")
         else:

@@ -10,8 +10,8 @@ from choria.messages import (
     PresenceKind,
     PresencePage,
     PresenceQuery,
-    decode_presence_page,
-    encode_presence_query,
+    decode_page,
+    encode_query,
     federation_subject,
     parse_reply_subject,
     presence_subject,
@@ -55,7 +55,7 @@ async def _ask_page(
     with caller.session.open_replies(query.request_id.hex(), max_bytes=PAGE_QUEUE_BYTES) as replies:
         with trio.move_on_after(PAGE_TIMEOUT_S):
             prefix = caller.prefix(collective, query.request_id)
-            await caller.session.publish((subject,), encode_presence_query(query), reply=prefix)
+            await caller.session.publish((subject,), encode_query(query), reply=prefix)
             async for incoming in replies:
                 if page := _page(incoming, query, network, caller):
                     return page
@@ -68,7 +68,7 @@ def _page(
     """Only the broker that we talk to may speak for our own network."""
     try:
         spoken = parse_reply_subject(incoming.subject)
-        page = decode_presence_page(incoming.payload)
+        page = decode_page(incoming.payload)
     except ChoriaError:
         return None  # junk on our reply subject answers nothing; the time-out says so
     ours = network == caller.session.network

@@ -25,10 +25,11 @@ def verify_audit_log(path: Path) -> ChainVerdict:
         ConfigError: The file cannot be read.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        with path.open("rb") as log:
+            report = verify_chain(log)
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
-    broken = verify_chain(lines)
-    if broken is None:
-        return ChainVerdict(intact=True, text=f"{path}: {len(lines)} lines, the chain is unbroken")
-    return ChainVerdict(intact=False, text=f"{path}:{broken.line}: {broken.why}")
+    if report.ok:
+        text = f"{path}: {report.lines} lines, the chain is unbroken; its last hash is {report.last_hash}"
+        return ChainVerdict(intact=True, text=text)
+    return ChainVerdict(intact=False, text=f"{path}:{report.broken_line}: {report.reason}")

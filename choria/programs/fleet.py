@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
-import trio
 
 from choria.agents import shipped_ddl
 from choria.client import (
@@ -17,15 +16,16 @@ from choria.client import (
     CallResult,
     ClientConfig,
     Discovery,
+    ReplyBook,
     Scope,
     call,
     discover,
 )
 from choria.ddl import ActionDDL, AgentDDL, Display, convert_inputs
-from choria.errors import BrokerUnreachable, DDLError
-from choria.filters import Filter, parse_filter
+from choria.errors import DDLError
+from choria.filters import parse_filter
 from choria.net import Session, SessionSettings, open_session, wall_clock_ms
-from choria.trust import Issuers, Verifier
+from choria.trust import Foreign, Issuers, Role, Verifier
 
 from . import new_rng
 from .connect import connector_from, credentials_from, foreign_issuers
@@ -153,24 +153,19 @@ async def run_call(
 
 def _scope(question: Question, session: Session) -> Scope:
     """Plain names are asked one by one; everything else is a broadcast with a filter."""
-    named = tuple(question.identities)
-    plain = bool(named) and not any(name.startswith("/") for name in named)
-    alone = plain and not (question.facts or question.classes or question.agents)
-    return Scope(
-        network=question.network or session.network,
-        collective=question.config.collective,
-        filter={} if alone else _filter(question).to_wire(),
-        identities=tuple(dict.fromkeys(named)) if alone else (),
-        ttl_ms=question.config.ttl_s * 1000,
-    )
-
-
-def _filter(question: Question) -> Filter:
-    return parse_filter(
+    which = parse_filter(
         identities=question.identities,
         facts=question.facts,
         classes=question.classes,
         agents=question.agents,
+    )
+    named = which.plain_identities
+    return Scope(
+        network=question.network or session.network,
+        collective=question.config.collective,
+        filter={} if named else which.to_wire(),
+        identities=tuple(dict.fromkeys(named or ())),
+        ttl_ms=question.config.ttl_s * 1000,
     )
 
 
@@ -180,30 +175,24 @@ async def _connected(question: Question) -> AsyncIterator[Caller]:
     credentials = credentials_from(config.credentials)
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     settings = SessionSettings(collectives=(config.collective,))
-    async with open_session(connector, settings, rng=new_rng()) as session:
-        await _welcomed(session, config.connect_timeout_s)
+    async with open_session(connector, settings, rng=new_rng(), now_ms=wall_clock_ms) as session:
+        await session.wait_connected(config.connect_timeout_s)
         yield Caller(
             session=session,
             signer=credentials.signer,
-            verifier=_verifier(credentials.issuers, config),
+            book=ReplyBook(_verifier(credentials.issuers, config)),
             now_ms=wall_clock_ms,
             new_id=_new_id,
         )
 
 
-async def _welcomed(session: Session, timeout_s: float) -> None:
-    with trio.move_on_after(timeout_s):
-        await session.wait_connected()
-        return
-    raise BrokerUnreachable(f"no broker welcomed us within {timeout_s:g} s: {session.last_error}")
-
-
 def _verifier(own: Issuers, config: ClientConfig) -> Verifier:
-    foreign = {
-        network: Issuers(network, brokers=(), nodes=nodes, clients=())
+    """Replies of a foreign network must chain to that network's node issuer, nothing else."""
+    foreign = [
+        Foreign(Issuers(network, nodes=nodes), frozenset({Role.NODE}))
         for network, nodes in foreign_issuers(config.networks).items()
-    }
-    return Verifier({own.network: own, **foreign})
+    ]
+    return Verifier(own, foreign)
 
 
 def _new_id() -> bytes:

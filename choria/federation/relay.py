@@ -1,0 +1,149 @@
+"""A relay: a member of two networks that carries requests one way and their replies back.
+
+On each side it subscribes ``federation/<other>/**`` (requests for the other network) and
+``<collective>/reply/<other>/**`` (answers to clients of the other network), both in a group, so that
+any number of relays share the work and the death of one loses nothing that another can carry. A
+request is published on the other side without its ``federation/<other>/`` and with the same bytes
+behind it: reply prefixes need no rewriting, since they name their network. A receipt that was asked
+for is answered with what the other side counted, so the count holds across networks.
+
+Each message goes over once: the brokers pick one relay of the group by the payload, and a bounded
+window of digests drops what comes round a ring of networks (A11). The window's key covers payload and
+subjects, never an id that a stranger could use up first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import sha256
+
+import attrs
+import trio
+
+from choria.errors import ChoriaError, FrameRefused, InvalidName
+from choria.messages import parse_federation_subject
+from choria.net import RoutedMessage, Session
+from choria.wire import Receipt, split_tail
+
+WINDOW = 10_000
+"""Digests remembered a direction: 0.6 MB, and at 1,000 messages a second 10 s, beyond any ring."""
+RECEIPTS_AT_ONCE = 256
+
+
+@attrs.define
+class Carried:
+    """What one direction has done; for logs and metrics."""
+
+    messages: int = 0
+    repeated: int = 0
+    refused: int = 0
+
+
+async def run_relay(
+    left: Session,
+    right: Session,
+    collectives: tuple[str, ...],
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Carry both ways until cancelled. Cancelling drops what is under way: at most once.
+
+    Raises:
+        InvalidName: Both sides are the same network.
+    """
+    if left.network == right.network:
+        raise InvalidName(f"both sides are network {left.network}: a relay joins two")
+    async with trio.open_nursery() as nursery:
+        for near, far in ((left, right), (right, left)):
+            await _subscribe(near, far.network, collectives)
+            nursery.start_soon(Direction(near, far).run)
+        task_status.started()
+
+
+async def _subscribe(near: Session, far_network: str, collectives: tuple[str, ...]) -> None:
+    replies = [f"{collective}/reply/{far_network}/**" for collective in collectives]
+    await near.subscribe(f"federation/{far_network}/**", *replies, group=f"relay-{far_network}")
+
+
+@attrs.define(eq=False)
+class Direction:
+    """From ``near`` to ``far``: requests for ``far``, and replies to clients of ``far``."""
+
+    near: Session
+    far: Session
+    carried: Carried = attrs.field(factory=Carried)
+    _window: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict)
+    _receipts: trio.Semaphore = attrs.field(factory=lambda: trio.Semaphore(RECEIPTS_AT_ONCE))
+
+    async def run(self) -> None:
+        """Carry until cancelled. While ``far`` takes nothing, ``near`` is not read (D4)."""
+        async with trio.open_nursery() as nursery:
+            async for message in self.near.routed:
+                await self._carry(message, nursery)
+
+    async def _carry(self, message: RoutedMessage, nursery: trio.Nursery) -> None:
+        try:
+            subjects = [self._beyond(subject) for _, subject in message.frame.pairs]
+        except InvalidName:  # nobody who follows the specification sends it; it asks for nothing
+            self.carried.refused += 1
+            return
+        if self._seen(subjects, message.frame.tail):
+            self.carried.repeated += 1
+            return
+        self.carried.messages += 1
+        if message.frame.receipt_id:
+            await self._receipts.acquire()  # bounds the tasks: while all are busy nothing is read
+            nursery.start_soon(self._publish_for_receipt, message, subjects)
+        else:
+            await self._publish(message, subjects)
+
+    def _beyond(self, subject: str) -> str:
+        """The subject on the far side: requests lose their prefix, replies are as they are."""
+        if not subject.startswith("federation/"):
+            return subject
+        inner = parse_federation_subject(subject)
+        if inner.network != self.far.network:
+            raise InvalidName(f"{subject} is not for {self.far.network}")
+        return inner.subject
+
+    def _seen(self, subjects: list[str], tail: bytes) -> bool:
+        key = sha256("\n".join(subjects).encode() + b"\0" + tail).digest()
+        if key in self._window:
+            return True
+        self._window[key] = None
+        if len(self._window) > WINDOW:
+            self._window.popitem(last=False)
+        return False
+
+    async def _publish(self, message: RoutedMessage, subjects: list[str]) -> None:
+        inner = split_tail(message.frame.tail)
+        try:
+            await self.far.publish(subjects, inner.payload, inner.reply)
+        except ChoriaError:
+            self.carried.refused += 1
+
+    async def _publish_for_receipt(self, message: RoutedMessage, subjects: list[str]) -> None:
+        try:
+            await self._answer(message, await self._receipt(message, subjects))
+        finally:
+            self._receipts.release()
+
+    async def _answer(self, message: RoutedMessage, receipt: Receipt | None) -> None:
+        indices = [index for index, _ in message.frame.pairs]
+        if receipt is None:
+            await self.near.answer_receipt(message, handed=0, partial=True)
+            return
+        without = [indices[position] for position in receipt.without if position < len(indices)]
+        await self.near.answer_receipt(
+            message, handed=receipt.handed, partial=receipt.partial, without=without
+        )
+
+    async def _receipt(self, message: RoutedMessage, subjects: list[str]) -> Receipt | None:
+        inner = split_tail(message.frame.tail)
+        within_s = message.frame.remaining_ms / 1000  # the broker has taken its hop's share
+        with trio.move_on_after(within_s):
+            try:
+                return await self.far.publish_for_receipt(subjects, inner.payload, inner.reply)
+            except FrameRefused:
+                self.carried.refused += 1
+        return None

@@ -1,0 +1,29 @@
+"""Being told to stop: SIGTERM and SIGINT. The second signal is for the impatient."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import trio
+
+from choria.net import Session
+
+log = logging.getLogger(__name__)
+
+
+async def until_told_to_stop() -> None:
+    """Wait for SIGTERM or SIGINT; a second one afterwards ends the process as usual. Cancel-safe."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("%s: stopping", signal.Signals(number).name)
+            return
+
+
+async def log_links(session: Session) -> None:
+    """Say when the session gets and loses its broker, and why, until cancelled."""
+    while True:
+        await session.wait_connected()
+        log.info("%s connected to broker %s", session.principal.name, session.broker)
+        await session.wait_disconnected()
+        log.warning("%s lost its broker: %s", session.principal.name, session.last_error)
