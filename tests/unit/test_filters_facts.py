@@ -156,7 +156,23 @@ def test_the_right_most_operator_counts(text: str, fact: str, op: str, value: st
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a=", "=b", "a!", " = ", "=", "a=b=", "=a=b", "<a>1", "a=//", "a=~///", "a=/(/", "a=~b**", "a=\t"],
+    [
+        "",
+        "a",
+        "a=",
+        "=b",
+        "a!",
+        " = ",
+        "=",
+        "a=b=",
+        "=a=b",
+        "<a>1",
+        "a=//",
+        "a=~///",
+        "a=/(/",
+        "a=~b**",
+        "a=\t",
+    ],
 )
 def test_what_is_no_condition_is_refused(text: str) -> None:
     with pytest.raises(FilterError):

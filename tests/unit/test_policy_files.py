@@ -13,7 +13,9 @@ FACTS = {"os": "linux", "cores": 8, "list": [1]}
 CLASSES = ["apache", "role::web"]
 
 
-def decide(text: str, caller: str = RIP, action: str = "status", **more: Any) -> Authorized | Denied:
+def decide(
+    text: str, caller: str = RIP, action: str = "status", **more: Any
+) -> Authorized | Denied:
     files = {"web.policy": text, **more}
     return PolicySet(files).decide(caller, "web", action, FACTS, CLASSES)
 
@@ -184,7 +186,9 @@ def test_every_line_that_cannot_be_used_is_reported() -> None:
     )
     places = sorted(problem.place.where for problem in policies.problems)
     assert places == ["a.policy:1", "b.policy:1", "b.policy:1", "groups:4", "groups:5", "groups:7"]
-    assert "groups:4: group 'empty' has no members" in " ".join(p.sentence for p in policies.problems)
+    assert "groups:4: group 'empty' has no members" in " ".join(
+        p.sentence for p in policies.problems
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +231,10 @@ def test_a_refusal_names_the_line_and_shows_it() -> None:
     )
     by_default = decide("policy default deny")
     assert isinstance(by_default, Denied)
-    assert by_default.why == "web.policy:1 denies by default: no line matches choria=rip and action status"
+    assert (
+        by_default.why
+        == "web.policy:1 denies by default: no line matches choria=rip and action status"
+    )
     nothing = decide("")
     assert isinstance(nothing, Denied)
     assert nothing.rule == "web.policy"
@@ -264,6 +271,8 @@ def test_a_reload_takes_over_what_has_not_changed() -> None:
 
 def test_facts_that_cannot_be_searched_deny_only_where_facts_are_asked() -> None:
     odd = {"f": "\ud800"}
-    policies = PolicySet({"a.policy": "allow\t*\tx\t*\t*\nallow\t*\ty\tf=1\t*\npolicy default allow"})
+    policies = PolicySet(
+        {"a.policy": "allow\t*\tx\t*\t*\nallow\t*\ty\tf=1\t*\npolicy default allow"}
+    )
     assert isinstance(policies.decide(RIP, "a", "x", odd, []), Authorized)
     assert isinstance(policies.decide(RIP, "a", "y", odd, []), Denied)
