@@ -18,6 +18,8 @@ from choria.net import (
     parse_endpoint,
 )
 
+from . import new_rng
+
 HOW_TO_ISSUE = "make one with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name it with --credentials or in the configuration"
 
 
@@ -39,9 +41,9 @@ def endpoints_from(brokers: Sequence[str], srv_domain: str) -> Endpoints:
         ConfigError: Neither is configured, or an address is malformed.
     """
     if brokers:
-        return StaticEndpoints([parse_endpoint(broker) for broker in brokers])
+        return StaticEndpoints([parse_endpoint(broker) for broker in brokers], rng=new_rng())
     if srv_domain:
-        return SrvEndpoints(srv_domain)
+        return SrvEndpoints(srv_domain, rng=new_rng())
     raise ConfigError(
         'no broker is configured: set brokers = ["host:7422"] or srv_domain, or give --broker host:7422'
     )

@@ -26,7 +26,7 @@ from .frames import (
     clip_text,
 )
 from .hotpath import parse_publish
-from .limits import Limits
+from .limits import MAX_FRAME_OVERHEAD_BYTES, Limits
 from .link import Link
 from .names import (
     RESERVED_COLLECTIVES,
@@ -42,6 +42,7 @@ from .tail import Message, reply_of, split_tail, tail_of
 
 __all__ = [
     "JOINT_TRANSITIONS",
+    "MAX_FRAME_OVERHEAD_BYTES",
     "MAX_SUBJECT_BYTES",
     "MAX_TOKENS",
     "RESERVED_COLLECTIVES",

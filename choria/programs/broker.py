@@ -1,0 +1,125 @@
+"""The broker as a program: credentials, hub, listeners, and the order in which they stop."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from choria.broker import BrokerConfig, Hub, Permissions
+from choria.errors import ConfigError
+from choria.net import (
+    Credentials,
+    Door,
+    Endpoint,
+    Engine,
+    parse_endpoint,
+    serve_broker_port,
+    wall_clock_ms,
+)
+from choria.trust import Role
+from choria.wire import MAX_FRAME_OVERHEAD_BYTES, Limits
+
+from . import new_rng
+from .connect import credentials_from
+from .files import write_atomically
+from .shutdown import until_told_to_stop
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+"""The whole fleet reconnects at once: connections wait in the kernel, not in SYN retries."""
+
+
+async def run_broker(config: BrokerConfig) -> None:
+    """Serve members until SIGTERM or SIGINT, then move them away within ``grace_s``.
+
+    Raises:
+        ConfigError: Credentials are missing or not a broker's, or an address cannot be listened on.
+    """
+    credentials = credentials_from(config.credentials)
+    if credentials.principal.role is not Role.BROKER:
+        raise ConfigError(
+            f"{credentials.folder} belongs to {credentials.principal}: a broker needs a broker's credentials"
+        )
+    engine = _engine(config, credentials)
+    door = Door(
+        context=credentials.broker_context(),
+        issuers=credentials.issuers,
+        places=config.max_strangers,
+    )
+    listeners = await _listen([parse_endpoint(address) for address in config.listen])
+    _settle_memory()
+    shutdown = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(
+            partial(
+                serve_broker_port,
+                listeners,
+                engine,
+                door,
+                shutdown=shutdown,
+                grace_s=config.grace_s,
+            )
+        )
+        _announce(listeners, credentials, config.ready_file)
+        await until_told_to_stop()
+        shutdown.set()
+
+
+def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:
+    limits = Limits(
+        payload_bytes=config.payload_bytes,
+        frame_bytes=config.payload_bytes + MAX_FRAME_OVERHEAD_BYTES,
+        ping_interval_s=config.ping_interval_s,
+        hello_within_s=config.hello_within_s,
+    )
+    rng = new_rng()
+    permissions = Permissions(credentials.network, config.collectives, grants=config.grants)
+    hub = Hub(
+        credentials.network, credentials.principal.name, limits, permissions, wall_clock_ms, rng
+    )
+    return Engine(hub, rng=rng, limits=limits)
+
+
+async def _listen(endpoints: Sequence[Endpoint]) -> list[trio.SocketListener]:
+    listeners: list[trio.SocketListener] = []
+    for endpoint in endpoints:
+        try:
+            listeners += await trio.open_tcp_listeners(
+                endpoint.port, host=endpoint.host, backlog=BACKLOG
+            )
+        except OSError as exc:
+            raise ConfigError(f"cannot listen on {endpoint}: {exc.strerror or exc}") from exc
+    return listeners
+
+
+def _settle_memory() -> None:
+    """What exists now stays: leave it out of collections, which else pause the pump (performance F)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+def _announce(
+    listeners: Sequence[trio.SocketListener], credentials: Credentials, ready_file: Path | None
+) -> None:
+    addresses = [_address(listener) for listener in listeners]
+    log.info(
+        "broker %s of network %s listens on %s",
+        credentials.principal.name,
+        credentials.network,
+        ", ".join(addresses),
+    )
+    if ready_file is not None:
+        write_atomically(ready_file, json.dumps({"listen": addresses}) + "\n")
+
+
+def _address(listener: trio.SocketListener) -> str:
+    host, port, *_ = listener.socket.getsockname()
+    return str(Endpoint(host, port))

@@ -1,0 +1,110 @@
+"""The node as a program: one session, the shipped agents, and everything a request is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+
+import trio
+
+from choria.agents import shipped_agents
+from choria.errors import ConfigError
+from choria.net import Credentials, Session, SessionSettings, open_session, wall_clock_ms
+from choria.node import (
+    AuditLog,
+    FactSources,
+    FactStore,
+    NodeConfig,
+    NodeParts,
+    NodeSettings,
+    PolicyFolder,
+    collect_machine_facts,
+    open_guard_log,
+    read_boot,
+    run_node,
+    verify_in_thread,
+)
+from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
+
+from . import new_rng
+from .connect import connector_from, credentials_from, foreign_issuers
+from .shutdown import log_links, until_told_to_stop
+
+
+async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
+    """Serve requests until SIGTERM or SIGINT; running actions then get ``grace_s`` seconds.
+
+    Raises:
+        ConfigError: Credentials, state folder or audit log cannot be used.
+    """
+    credentials = credentials_from(config.credentials)
+    if credentials.principal.role is not Role.NODE:
+        raise ConfigError(
+            f"{credentials.folder} belongs to {credentials.principal}: a node needs a node's credentials"
+        )
+    connector = connector_from(credentials, config.brokers, config.srv_domain)
+    session_settings = SessionSettings(collectives=tuple(config.collectives))
+    with _parts(config, credentials) as (parts, policies):
+        async with open_session(
+            connector, session_settings, rng=new_rng(), now_ms=wall_clock_ms
+        ) as session:
+            await _serve(config, config_file, session, parts, policies)
+
+
+async def _serve(
+    config: NodeConfig, config_file: str, session: Session, parts: NodeParts, policies: PolicyFolder
+) -> None:
+    settings = NodeSettings(
+        collectives=tuple(config.collectives), config_file=config_file, grace_s=config.grace_s
+    )
+    shutdown = trio.Event()
+    async with trio.open_nursery() as helpers:
+        await helpers.start(parts.facts.run, config.facts_interval_s)
+        helpers.start_soon(policies.run)
+        helpers.start_soon(log_links, session)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(run_node, session, parts, settings, shutdown=shutdown))
+            await until_told_to_stop()
+            shutdown.set()
+        helpers.cancel_scope.cancel()
+
+
+@contextmanager
+def _parts(
+    config: NodeConfig, credentials: Credentials
+) -> Iterator[tuple[NodeParts, PolicyFolder]]:
+    """Open what must be closed: the state folder and the audit log, both ours alone."""
+    with ExitStack() as stack:
+        requests = open_guard_log(
+            config.state, GuardLimits(), boot=read_boot(), now_ms=wall_clock_ms
+        )
+        stack.enter_context(closing(requests))
+        audit = stack.enter_context(closing(AuditLog(config.audit_log)))
+        policies = PolicyFolder(config.policies)
+        parts = NodeParts(
+            signer=credentials.signer,
+            verify=verify_in_thread(_verifier(credentials.issuers, config), wall_clock_ms),
+            agents=shipped_agents(),
+            policies=lambda: policies.current,
+            facts=FactStore(_fact_sources(config), wall_clock_ms),
+            requests=requests,
+            audit=audit,
+            now_ms=wall_clock_ms,
+        )
+        yield parts, policies
+
+
+def _verifier(own: Issuers, config: NodeConfig) -> Verifier:
+    """Foreign clients are let in by name of their network; what they may do, policies say."""
+    foreign = [
+        Foreign(Issuers(network, clients=clients), frozenset({Role.CLIENT}))
+        for network, clients in foreign_issuers(config.networks).items()
+    ]
+    return Verifier(own, foreign)
+
+
+def _fact_sources(config: NodeConfig) -> FactSources:
+    return FactSources(
+        collect=collect_machine_facts, files=tuple(config.facts), classes_file=config.classes_file
+    )
