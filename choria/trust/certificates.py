@@ -128,6 +128,11 @@ def parse_certificate(der: bytes) -> x509.Certificate:
             raise TrustError(
                 "a certificate of X.509 version 1 is refused: it cannot say what it is for"
             )
+        if certificate.serial_number <= 0:
+            raise TrustError("a certificate without a positive serial number is refused")
+        # The parser takes a signature whose bit string has unused bits: other bytes, the same meaning.
+        if der[-1 - len(certificate.signature)] != 0:
+            raise TrustError("the certificate's signature is not a whole number of bytes")
         return certificate
 
 

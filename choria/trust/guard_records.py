@@ -76,6 +76,8 @@ def decode_record(data: bytes) -> Record:
         items = decode_cbor(data, max_depth=2, max_items=16)
     except CodecError as exc:
         raise TrustError(f"a replay guard's record is damaged: {exc}") from exc
+    if not isinstance(items, list | tuple) or not items or type(items[0]) is not int:
+        raise TrustError("a replay guard's record has an unknown shape")
     match items:
         case [int(kind), bytes(boot_id), *numbers] if (
             kind == _STATE and len(boot_id) <= MAX_BOOT_ID_BYTES

@@ -12,7 +12,8 @@ and for no other reason: a full guard refuses, it does not forget.
 Persistence. :meth:`enter` returns a record to append before the action runs, without fsync (an fsync
 each would cap a node near 1,000 requests a second). The page cache survives the death of the
 process; only a crash of the machine loses records, and :meth:`restore` sees that by the boot id and
-then refuses everything that was signed before boot plus skew.
+then refuses everything that was signed before boot plus skew. Not covered is a crash that loses records
+together with a clock that comes back earlier than it was: then the high-water mark is lost too.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ class ReplayGuard:
             except TrustError:
                 damaged += 1
                 continue
-            self._clock.see(record.high_water_ms)
+            self.expire(record.high_water_ms)  # an id may come again after its first use expired
             if isinstance(record, StateRecord):
                 state = record
                 self._clock.floor_ms = max(self.floor_ms, record.floor_ms)
@@ -207,7 +208,7 @@ class ReplayGuard:
         if trusted and state is not None and state.boot_id == self._boot_id:
             return
         until_ms = booted_ms if trusted else now_ms
-        floor_ms = max(until_ms, self.high_water_ms) + self._limits.skew_ms
+        floor_ms = max(until_ms, self.high_water_ms) + self._limits.skew_ms + 1
         self._clock.floor_ms = max(self.floor_ms, floor_ms)
 
     def _insert(self, entry: EntryRecord) -> None:
