@@ -34,7 +34,9 @@ from .principals import (
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
-MAX_CERTIFICATE_BYTES: Final = 16 * 1024  # Puppet's RSA-4096 leaf with its names has about 2 KiB
+MAX_CERTIFICATE_BYTES: Final = (
+    16 * 1024
+)  # CWP-13.2-4; Puppet's RSA-4096 leaf with its names has about 2 KiB
 
 _LEAF_CRITICAL: Final = frozenset(
     {
@@ -208,7 +210,7 @@ def _read_uri(extensions: x509.Extensions) -> tuple[Role, str]:
     return parse_principal_uri(ours[0])
 
 
-def _check_leaf_extensions(extensions: x509.Extensions) -> None:
+def _check_leaf_extensions(extensions: x509.Extensions) -> None:  # CWP-13.2-1
     check_critical(extensions, _LEAF_CRITICAL)
     if _required(extensions, x509.BasicConstraints).ca:
         raise TrustError("it is a CA's certificate (CA:TRUE), which nobody may use as its own")

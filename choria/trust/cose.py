@@ -45,8 +45,6 @@ SIGN1_TAG: Final = 18
 MAX_MESSAGE_BYTES: Final = 1 << 20  # the payload cap of a cluster (CWP limits)
 MAX_PROTECTED_BYTES: Final = 8192
 
-_UNDERSTOOD: Final = frozenset({LABEL_ALG, LABEL_CONTENT_TYPE, LABEL_X5T})
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -122,7 +120,7 @@ def open1(
     Args:
         message: what came, at most ``max_bytes`` long.
         max_bytes: the payload cap of the link.
-        understood: labels beyond ours that the caller obeys if ``crit`` lists them.
+        understood: labels that the caller obeys if ``crit`` lists them; CWP/1 defines none.
     """
     if len(message) > max_bytes:
         raise TrustError(
@@ -132,7 +130,7 @@ def open1(
     protected = _decode(protected_bytes, "its protected header", MAX_PROTECTED_BYTES, frozenset())
     if not isinstance(protected, Mapping):
         raise TrustError("the protected header of a signed message is no map")
-    _check_labels(protected, unprotected, _UNDERSTOOD | understood)
+    _check_labels(protected, unprotected, understood)
     thumbprint = _thumbprint(protected)
     return Opened(
         algorithm=_algorithm(protected),
@@ -180,9 +178,11 @@ def _check_labels(
 ) -> None:
     if protected.keys() & unprotected.keys():
         raise TrustError("a header label stands in both headers of a signed message")
-    for label in unprotected:
-        if type(label) is not int or label != LABEL_X5CHAIN:  # nothing unsigned is needed beside it
+    for label in unprotected:  # CWP-13.3-2
+        if type(label) is not int or label != LABEL_X5CHAIN:  # nothing unsigned is needed
             raise TrustError(f"header {str(label)[:40]} must be protected, or is unknown here")
+    if not isinstance(protected.get(LABEL_CONTENT_TYPE, ""), str):
+        raise TrustError("the content type of a signed message is text")
     if LABEL_CRIT in protected:
         _check_critical_labels(protected, understood)
 

@@ -7,6 +7,7 @@ on time, place or purpose is looked at again at each use, so nothing outlives it
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final
 
@@ -18,7 +19,11 @@ DEFAULT_CAPACITY: Final = 4096  # certificates; about 3 KiB each
 
 
 class Identifier:
-    """:class:`Issuers` with the least recently used certificates forgotten beyond ``capacity``."""
+    """:class:`Issuers` with the least recently used certificates forgotten beyond ``capacity``.
+
+    Threads may share one, since each step is one operation of a dictionary; at worst two prove the
+    same certificate.
+    """
 
     __slots__ = ("_capacity", "_known", "issuers")
 
@@ -46,7 +51,8 @@ class Identifier:
         """The certificate with this SHA-256, if it was proved before and not forgotten."""
         identified = self._known.get(thumbprint)
         if identified is not None:
-            self._known.move_to_end(thumbprint)
+            with suppress(KeyError):  # another thread may have forgotten it since
+                self._known.move_to_end(thumbprint)
         return identified
 
     def identify(

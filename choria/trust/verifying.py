@@ -20,6 +20,7 @@ from .identifier import DEFAULT_CAPACITY, Identifier
 from .issuers import Identified, Issuers
 from .principals import Principal, Role
 
+# CWP-13.3-9
 REQUEST_ROLES: Final = frozenset({Role.CLIENT, Role.SERVICE})
 REPLY_ROLES: Final = frozenset({Role.NODE, Role.SERVICE})
 
