@@ -38,9 +38,11 @@ def encode_body(frame: Frame) -> bytes:
     """
     try:
         body = _body(frame)
-        judge_frame(body)
+        _, unsupported = judge_frame(body)
     except (RemoteProtocolError, ValueError, TypeError) as exc:
         raise LocalProtocolError(f"{type(frame).__name__}: {exc}") from exc
+    if unsupported is not None:
+        raise LocalProtocolError(f"{type(frame).__name__}: {unsupported}")
     return body
 
 

@@ -184,7 +184,7 @@ class RefusedFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return Error(reason=self.reason, frame=self.frame, index=self.index, text=self.text)
 
 
-Event: TypeAlias = Frame | RefusedFrame
+Event: TypeAlias = Frame | Ignored | RefusedFrame
 
 
 def clip_text(text: str) -> str:

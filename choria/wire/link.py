@@ -120,10 +120,12 @@ class Link(Pulse):
         return framed(body)
 
     def receive(self, data: bytes, now: float) -> list[Event]:
-        """Return what ``data`` completes, in order. PONG and ignored frames are dealt with here.
+        """Return what ``data`` completes, in order.
 
-        PING is returned: answer it with PONG, ahead of data. So is GOODBYE, always as the last. A
-        `RefusedFrame` is to be answered with its ``as_error()``.
+        Answer PING with PONG, ahead of data, and a `RefusedFrame` with its ``as_error()``. GOODBYE
+        is always the last. PONG and ignored frames have been dealt with: a member's link keeps
+        them back, a broker's returns them all the same, because a broker refuses frames long after
+        they came, by their count, and must see each one to count (CWP-4-6).
 
         Raises:
             RemoteProtocolError: the peer broke the protocol: answer GOODBYE with its ``reason`` if
@@ -210,7 +212,7 @@ class Link(Pulse):
             raise RemoteProtocolError(text, reason=Reason.ILLEGAL_STATE)
         self._move(states)
 
-    def _notice(self, frame: Frame | Ignored, now: float) -> Frame | None:
+    def _notice(self, frame: Frame | Ignored, now: float) -> Event | None:
         """Take from a legal frame what concerns the link; return it if the owner must see it."""
         match frame:
             case Ping():
@@ -219,9 +221,9 @@ class Link(Pulse):
                 self._owe(frame.token)
             case Pong():
                 self._settle(frame.token)
-                return None
+                return frame if self.side is Side.BROKER else None
             case Ignored():
-                return None
+                return frame if self.side is Side.BROKER else None
             case Welcome():
                 self._adopt(frame, now)
             case Error():
