@@ -49,7 +49,9 @@ def call_reply(answer: Answer, labels: dict[str, str]) -> list[str]:
     """One node's reply: its name, what went wrong if anything did, and its values aligned."""
     where = _where(answer)
     lines = [where if answer.ok else f"{where:<40} {_trouble(answer)}"]
-    named = {labels.get(key, key): value for key, value in answer.data.items()}
+    order = {key: place for place, key in enumerate(labels)}
+    data = sorted(answer.data.items(), key=lambda item: order.get(item[0], len(order)))
+    named = {labels.get(key, key): value for key, value in data}
     width = max((len(name) for name in named), default=0)
     lines += [f"  {name:>{width}}: {_value(value, width + 4)}" for name, value in named.items()]
     return [*lines, ""]

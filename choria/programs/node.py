@@ -29,7 +29,7 @@ from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 
 from . import new_rng
 from .connect import connector_from, credentials_from, foreign_issuers
-from .shutdown import log_links, until_told_to_stop
+from .shutdown import until_told_to_stop
 
 
 async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
@@ -62,7 +62,6 @@ async def _serve(
     async with trio.open_nursery() as helpers:
         await helpers.start(parts.facts.run, config.facts_interval_s)
         helpers.start_soon(policies.run)
-        helpers.start_soon(log_links, session)
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(run_node, session, parts, settings, shutdown=shutdown))
             await until_told_to_stop()

@@ -11,7 +11,7 @@ from choria.net import SessionSettings, TlsConnector, open_session, wall_clock_m
 
 from . import new_rng
 from .connect import connector_from, credentials_from
-from .shutdown import log_links, until_told_to_stop
+from .shutdown import until_told_to_stop
 
 
 async def run_relay_program(config: RelayConfig) -> None:
@@ -29,8 +29,6 @@ async def run_relay_program(config: RelayConfig) -> None:
     ):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(run_relay, left, right, collectives))
-            for side in (left, right):
-                nursery.start_soon(log_links, side)
             await until_told_to_stop()
             nursery.cancel_scope.cancel()
 

@@ -7,8 +7,6 @@ import signal
 
 import trio
 
-from choria.net import Session
-
 log = logging.getLogger(__name__)
 
 
@@ -18,12 +16,3 @@ async def until_told_to_stop() -> None:
         async for number in signals:
             log.info("%s: stopping", signal.Signals(number).name)
             return
-
-
-async def log_links(session: Session) -> None:
-    """Say when the session gets and loses its broker, and why, until cancelled."""
-    while True:
-        await session.wait_connected()
-        log.info("%s connected to broker %s", session.principal.name, session.broker)
-        await session.wait_disconnected()
-        log.warning("%s lost its broker: %s", session.principal.name, session.last_error)
