@@ -50,6 +50,8 @@ def _os() -> dict[str, Any]:
     identity = distro.id()
     name = _NAMES.get(identity) or distro.name().split(" ", maxsplit=1)[0] or platform.system()
     full, major, minor = distro.version(best=True), distro.major_version(), distro.minor_version()
+    if identity == "ubuntu":  # Facter's major release of Ubuntu is 22.04, not 22
+        major, minor = ".".join(full.split(".")[:2]), ""
     release = {"full": full, "major": major} | ({"minor": minor} if minor else {})
     return {
         "os": {

@@ -187,7 +187,8 @@ class Pipeline:
         instead, encoded = encode_within(reply, budget)
         if instead:
             ran = refused(instead, "the result is too large, or holds what cannot be sent")
-        wanted = request is not None and request.want_certificate
+        # What cannot be read may have asked for the certificate.
+        wanted = request is None or request.want_certificate
         link = is_link_grade(ran.end, request)
         return ran, seal(encoded, parts.signer, link=link, with_certificate=wanted)
 

@@ -91,7 +91,7 @@ def is_link_grade(end: End, request: Request | None) -> bool:
 
 def reply_budget(request: Request | None, payload_bytes: int, certificate_bytes: int) -> int:
     """How many bytes a reply may have before it is signed: by the link, and by the caller."""
-    certificate = certificate_bytes if request is not None and request.want_certificate else 0
+    certificate = certificate_bytes if request is None or request.want_certificate else 0
     budget = payload_bytes - SIGNING_BYTES - certificate
     wanted = request.max_reply_bytes if request is not None else 0
     return min(budget, wanted) if wanted else budget
