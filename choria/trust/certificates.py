@@ -11,7 +11,6 @@ import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -31,6 +30,7 @@ from .principals import (
     parse_principal_uri,
     read_grants,
 )
+from .times import describe_span, format_time
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -238,18 +238,3 @@ def _read_grants(extensions: x509.Extensions, role: Role) -> frozenset[str]:
         if extension.oid == GRANTS_OID and isinstance(extension.value, x509.UnrecognizedExtension):
             return read_grants(extension.value.value)
     return DEFAULT_GRANTS[role]
-
-
-def format_time(at_ms: int) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(at_ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def describe_span(span_ms: int) -> str:
-    """A span in its largest unit: ``3 days``, ``1 hour``."""
-    for unit, unit_ms in (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000)):
-        if span_ms >= unit_ms:
-            count = span_ms // unit_ms
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    seconds = max(span_ms // 1000, 1)
-    return f"{seconds} second{'s' if seconds > 1 else ''}"

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from choria.errors import CodecError, TrustError
 from choria.wire import decode_cbor, encode_cbor
 
+from .principals import Principal
+
 REQUEST_ID_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MAX_BOOT_ID_BYTES: Final = 64
@@ -53,6 +55,11 @@ class EntryRecord:
 
 
 Record: TypeAlias = StateRecord | EntryRecord
+
+
+def caller_of(principal: Principal) -> Caller:
+    """The part of a principal that a renewed certificate keeps."""
+    return Caller(principal.network, principal.role.value, principal.name)
 
 
 def encode_record(record: Record) -> bytes:

@@ -34,6 +34,7 @@ from .guard_records import (
     Caller,
     EntryRecord,
     StateRecord,
+    caller_of,
     decode_record,
     encode_record,
 )
@@ -232,11 +233,6 @@ class ReplayGuard:
             len(self._entries) >= limits.capacity
             or self._held.get(caller, 0) >= limits.caller_quota
         )
-
-
-def caller_of(principal: Principal) -> Caller:
-    """The part of a principal that a renewed certificate keeps."""
-    return Caller(principal.network, principal.role.value, principal.name)
 
 
 def _key(principal: Principal, request_id: bytes) -> _Key:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -22,6 +22,7 @@ from choria.trust import (
     Principal,
     Purpose,
     Role,
+    check_public_key,
     grants_extension,
     parse_certificate,
 )
@@ -106,6 +107,9 @@ REFUSED = [
     Refused("unknown critical extension", "critical extension 2.25.1 is unknown", lambda: {"extra": ((x509.UnrecognizedExtension(UNKNOWN_OID, b"\x05\x00"), True),)}),
     Refused("critical grants", "critical extension 2.25.*unknown", lambda: {"extra": ((grants_extension(["fleet"]), True),)}),
     Refused("grants that are no CBOR", "grants extension cannot be read", lambda: {"extra": ((x509.UnrecognizedExtension(GRANTS_OID, b"\x04\x01\xff"), False),)}),
+    Refused("grants that are no array", "no array of text", lambda: {"extra": ((x509.UnrecognizedExtension(GRANTS_OID, b"\x04\x01\x01"), False),)}),
+    Refused("too many bytes of grants", "grants extension has 8193 bytes", lambda: {"extra": ((x509.UnrecognizedExtension(GRANTS_OID, bytes(8193)), False),)}),
+    Refused("DSA", "type DSA.* is refused", lambda: {"key": dsa.generate_private_key(2048)}),
     Refused("grants that are no text", "is no grant", lambda: {"extra": ((x509.UnrecognizedExtension(GRANTS_OID, b"\x04\x02\x81\x01"), False),)}),
     Refused("RSA-1024", "RSA key of 1024 bits", lambda: {"key": rsa.generate_private_key(65537, 1024)}),  # noqa: S505  # refused is the point
     Refused("Ed25519", "Ed25519 .* use P-256", lambda: {"key": ed25519.Ed25519PrivateKey.generate()}),
@@ -223,7 +227,15 @@ def test_no_grants_at_all_can_be_said(alpha: Authority) -> None:
 
 @pytest.mark.parametrize(
     "grants",
-    [["Fleet"], ["a b"], [""], ["fleet", "fleet"], [f"g{i}" for i in range(65)], ["x" * 256]],
+    [
+        ["Fleet"],
+        ["a b"],
+        [""],
+        ["fleet", "fleet"],
+        [f"g{i}" for i in range(65)],
+        ["x" * 256],
+        [f"{i}{'x' * 200}" for i in range(60)],
+    ],
 )
 def test_grants_outside_the_grammar(grants: list[str]) -> None:
     with pytest.raises(TrustError, match="grant"):
@@ -313,3 +325,10 @@ def test_what_cannot_be_an_anchor(
 def test_a_network_needs_a_name(network: str) -> None:
     with pytest.raises(TrustError, match="network's name"):
         Issuers(network)
+
+
+def test_an_rsa_key_with_a_huge_exponent_is_refused() -> None:
+    """It would make each verification as dear as a signature."""
+    modulus = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+    with pytest.raises(TrustError, match="exponent"):
+        check_public_key(rsa.RSAPublicNumbers((1 << 33) + 1, modulus).public_key())

@@ -232,3 +232,9 @@ def test_records_of_the_longest_names_fit() -> None:
     assert decode_record(entered.record)
     with pytest.raises(TrustError, match="boot id"):
         ReplayGuard(boot_id=bytes(65))
+
+
+def test_a_log_that_says_it_twice_counts_once() -> None:
+    log = log_of(1)
+    guard = restored([*log, *log[1:]], limits=GuardLimits(capacity=2))
+    assert (len(guard), enter(guard, 2), enter(guard, 3)) == (1, Seen.NEW, Seen.BUSY)
