@@ -101,7 +101,7 @@ def running(name: str, folder: Path) -> Iterator[Server]:
     """Run the broker ``name`` until the context is left.
 
     Raises:
-        BenchError: it did not listen in time; the text ends with its log.
+        BenchError: it did not listen in time, or what was done with it failed; with its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -112,18 +112,19 @@ def running(name: str, folder: Path) -> Iterator[Server]:
             COMMANDS[name](folder, port), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
         )
     try:
-        _wait_listening(process, port, log)
+        _wait_listening(process, port)
         yield Server(process.pid, port)
+    except BenchError as exc:
+        raise BenchError(f"{name}: {exc}; its log ends with:\n{log.read_text()[-3000:]}") from exc
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_listening(process: subprocess.Popen, port: int, log: Path) -> None:
+def _wait_listening(process: subprocess.Popen, port: int) -> None:
     deadline = time.monotonic() + START_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    tail = "\n".join(log.read_text().splitlines()[-10:])
-    raise BenchError(f"{process.args[0]} does not listen:\n{tail}")
+    raise BenchError("it does not listen")
