@@ -123,8 +123,9 @@ class Connection(ABC):
         """See ``Peer``."""
         if self.paused:
             self.paused = False
-            self.update_reading()
-            if self.held is not None:
+            if self.held is None:
+                self.update_reading()
+            else:  # reading goes on when the held frames were handed over, or order is lost
                 self.engine.resumed(self)
 
     def throttle(self, *, stop: bool) -> None:
@@ -158,7 +159,7 @@ class Connection(ABC):
     @property
     def reading(self) -> bool:
         """Whether bytes are wanted."""
-        return not (self.paused or self.throttled or self.closing)
+        return not (self.paused or self.throttled or self.closing or self.held is not None)
 
     def update_reading(self) -> None:
         """Tell link and transport. A link that we do not read is not declared dead (D5)."""

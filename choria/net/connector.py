@@ -9,6 +9,8 @@ alert, the GOODBYE or the end, and reports that.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -251,4 +253,6 @@ def _os_text(error: OSError) -> str:
     if isinstance(error.__cause__, BaseExceptionGroup):
         texts = {_os_text(each) for each in error.__cause__.exceptions if isinstance(each, OSError)}
         return ", ".join(sorted(texts))
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)  # trio's own text repeats the address
     return error.strerror or str(error)

@@ -139,6 +139,8 @@ class Engine:
                 return
             try:
                 if type(event) is Hello:
+                    if connection.link.failure is not None:
+                        break  # something stands behind HELLO that may not be there
                     connection.opened = True
                     self.switch.opened(connection, connection.principal, event, now)
                 else:
@@ -239,8 +241,9 @@ class Engine:
         resumed, self._resumed = self._resumed, []
         for connection in resumed:
             held, connection.held = connection.held, None
-            if held is not None:
+            if held is not None and not connection.closing:
                 self._hand_over(connection, held)
+                connection.update_reading()
 
     def _tick(self, now: float) -> float | None:
         try:
@@ -284,8 +287,12 @@ class Engine:
 
     def _look_at_deadlines(self, now: float) -> None:
         for connection in self._wheel.due(now):
-            if not connection.closing:
-                self._look_at(connection, now)
+            try:
+                if not connection.closing:
+                    self._look_at(connection, now)
+            except Exception as error:  # noqa: BLE001  # E3
+                self.failed("a deadline", connection, error)
+                connection.broken(Reason.INTERNAL, "internal error")
         while self._blocked:
             connection, since = next(iter(self._blocked.items()))
             if now - since < self.settings.stalled_after_s:
@@ -333,11 +340,17 @@ class Engine:
         finished, self._finished = self._finished, []
         for connection in finished:
             if not connection.gone:
-                connection.gone = True
-                connection.drop_writer()
-                connection.release()
+                self._release(connection)
         if not self.connections and not self._parting:
             self._empty.set()
+
+    def _release(self, connection: Connection) -> None:
+        connection.gone = True
+        connection.drop_writer()
+        try:
+            connection.release()
+        except Exception as error:  # noqa: BLE001  # E3
+            self.failed("closing", connection, error)
 
     def _tell_closed(self, connection: Connection, now: float) -> None:
         log.info("%s at %s has left: %s", connection.principal, connection.address, connection.text)

@@ -224,6 +224,8 @@ class Stranger:
                 raise Refused(Reason.MALFORMED, f"broken TLS: {error}") from error
             except RemoteProtocolError as error:
                 raise Refused(error.reason, str(error)) from error
+            if self.link.failure is not None:  # HELLO and something behind it that may not be there
+                raise Refused(self.link.failure.reason, str(self.link.failure))
             if events:
                 return events
             data = await self._receive()

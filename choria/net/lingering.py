@@ -26,7 +26,6 @@ class Lingering:
     def __init__(self) -> None:
         self._sockets: dict[int, tuple[socket.socket, float]] = {}
         self._left: dict[int, int] = {}
-        self._epoll: select.epoll | None = None
 
     def begin(self, epoll: select.epoll, connection: SocketConnection, now: float) -> None:
         """Say the end of the stream, and watch for the peer's."""
@@ -41,7 +40,9 @@ class Lingering:
         except OSError:
             sock.close()
             return
-        self._epoll = epoll
+        except BaseException:
+            sock.close()
+            raise
         self._sockets[connection.fd] = (sock, now + LINGER_S)
         self._left[connection.fd] = LINGER_BYTES
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from choria.errors import Reason
     from choria.trust import Principal
-    from choria.wire import Frame, Hello, Link, RefusedFrame
+    from choria.wire import Event, Hello, Link
 
 
 class Peer(Protocol):
@@ -91,8 +91,10 @@ class Switch(Protocol):
         """
         ...
 
-    def received(self, peer: Peer, frame: Frame | RefusedFrame, now: float) -> None:
+    def received(self, peer: Peer, frame: Event, now: float) -> None:
         """One complete frame. PING comes too: answer with PONG through ``write_control``.
+
+        PONG and ignored frames come only to be counted: ERROR names frames by their count.
 
         ``RefusedFrame`` is one that the link may not pass on though it lives: answer with ERROR.
         GOODBYE comes too; the shell closes the link after this call returns.

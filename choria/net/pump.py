@@ -15,6 +15,7 @@ E9: nothing waits between taking bytes and storing them. Cancel the pump last.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import select
 from collections import deque
@@ -124,7 +125,8 @@ class Pump:
     def _watch(self, connection: SocketConnection, mask: int) -> None:
         """Change what epoll watches; -1 when the link is over."""
         if mask >= 0:
-            self._epoll.modify(connection.fd, mask)
+            with contextlib.suppress(OSError):  # a broken descriptor ends at the next read or write
+                self._epoll.modify(connection.fd, mask)
             return
         del self._entries[connection.fd]
         self.connections -= 1

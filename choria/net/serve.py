@@ -55,9 +55,8 @@ async def serve_broker_port(
                 task_status.started(greeter)
                 await shutdown.wait()
                 accept.cancel_scope.cancel()  # 1. nobody new
-            greeter.close()  # 2. strangers are refused, members get their data, then GOODBYE
+            strangers.cancel_scope.deadline = trio.current_time() + grace_s
+            greeter.close()  # 2. strangers are told, members get their data, then GOODBYE
             engine.drain()
-            with trio.move_on_after(grace_s):  # 3. the pump empties its queues
-                await engine.wait_empty()
-            strangers.cancel_scope.cancel()
+            await engine.wait_empty()  # 3. the pump empties its queues, while there is grace
         services.cancel_scope.cancel()  # 4. the pump last (E9)
