@@ -24,7 +24,9 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     credentials: Path | None = None
-    listen: list[str] = msgspec.field(default_factory=lambda: ["0.0.0.0:7422"])  # noqa: S104  # a broker serves everybody
+    listen: list[str] = msgspec.field(
+        default_factory=lambda: ["0.0.0.0:7422"]
+    )  # a broker serves everybody
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])
     grants: dict[str, list[str]] = {}
     payload_bytes: int = 1 << 20

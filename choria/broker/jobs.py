@@ -85,11 +85,14 @@ class FanOut:
     def run(self) -> bool:
         """Write up to a slice. True when all is written."""
         writes, size = self._settings.slice_writes, self._settings.slice_bytes
-        while self._spreads and writes > 0 and size > 0:
+        while self._spreads and writes > 0:
             subject, receivers = self._spreads[0]
             if not self._data:
                 self._data = deliver_bytes(subject, self._tail)
-            count = min(writes, max(1, size // len(self._data)))
+            count = min(writes, max(size, 0) // len(self._data))
+            if not count and writes < self._settings.slice_writes:
+                break
+            count = count or 1  # a message larger than a slice is a slice of its own
             batch = receivers[self._at : self._at + count]
             handed = write_all(self._data, batch, self._counters)
             if self.pending is not None:
