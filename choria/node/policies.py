@@ -36,7 +36,7 @@ class PolicyFolder:
             fresh = PolicySet({})
         if fresh.problems != self.current.problems:
             for problem in fresh.problems:
-                log.error("policy: %s", problem)
+                log.error("policy: %s", problem.sentence)
         self.current = fresh
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -36,9 +37,12 @@ async def run_command(argv: Sequence[str], *, max_output_bytes: int = MAX_OUTPUT
     Raises:
         AgentError: it cannot be started, or writes more than ``max_output_bytes``.
     """
+    program = shutil.which(argv[0], path=_PATH)
+    if program is None:
+        raise AgentError(f"{argv[0]} is not on this machine")
     outputs = Outputs(max_output_bytes)
     async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(partial(_run, argv))
+        process: trio.Process = await nursery.start(partial(_run, [program, *argv[1:]]))
         for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
             nursery.start_soon(outputs.read, name, pipe, nursery.cancel_scope)
     if outputs.overflowed:

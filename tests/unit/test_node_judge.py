@@ -1,0 +1,198 @@
+"""The order of the steps: with any two things wrong, the earlier one decides."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from choria.messages import Kind, Request, encode_request, reply_prefix
+from choria.node import MemoryLog, make_snapshot
+from choria.node.judge import STEPS, Arrival, Bench, Case, judge
+from choria.node.memory import CallerRates, Refused
+from choria.node.outcomes import End
+from choria.policy import PolicySet
+from choria.trust import GuardLimits, Principal, Role, VerifiedRequest
+from tests.support.node_world import an_agent
+
+NOW_MS = 1_800_000_000_000
+RIP = Principal("alpha", Role.CLIENT, "rip", frozenset({"fleet"}))
+HASH = b"h" * 32
+
+
+class FullDisk(MemoryLog):
+    def append(self, record: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+
+async def say(inputs: dict[str, Any], context: Any) -> dict[str, Any]:
+    raise AssertionError("the judge runs nothing")
+
+
+@dataclass
+class Setup:
+    """A request that passes, until something is broken."""
+
+    request: dict[str, Any] = field(
+        default_factory=lambda: {
+            "id": b"i" * 16,
+            "network": "alpha",
+            "collective": "choria",
+            "kind": Kind.BROADCAST,
+            "targets": (),
+            "agent": "demo",
+            "action": "say",
+            "inputs": {},
+            "filter": {},
+            "created_ms": NOW_MS,
+            "ttl_ms": 60_000,
+            "grade": 2,
+            "want_certificate": False,
+            "max_reply_bytes": 0,
+        }
+    )
+    reply_to: Principal = RIP
+    policy: str = "allow\t*\t*\t*\t*\n"
+    burst: int = 5
+    room: bool = True
+    log: MemoryLog = field(default_factory=MemoryLog)
+    seen: bool = False
+    hash: bytes = HASH
+
+    def judge(self) -> End | None:
+        request = Request(**self.request)
+        if self.seen:
+            self.log.guard.enter(
+                RIP, request.id, HASH, created_ms=NOW_MS, ttl_ms=60_000, now_ms=NOW_MS
+            )
+        prefix = reply_prefix(
+            request.collective, RIP.network, self.reply_to.inbox, "a" * 32, request.token
+        )
+        arrival = Arrival("choria/agent/" + request.agent, prefix, b"")
+        case = Case(arrival, NOW_MS, 0.0, make_snapshot({}, collected_ms=NOW_MS))
+        verified = VerifiedRequest(RIP, encode_request(request), self.hash)
+        stop = judge(self.bench(), case, verified)
+        assert (stop is None) == case.entered or stop is not None
+        assert (stop is None) <= (case.authorized is not None)
+        return stop.end if stop else None
+
+    def bench(self) -> Bench:
+        policies = PolicySet({"default.policy": self.policy})
+        return Bench(
+            identity="web1",
+            network="alpha",
+            collectives=frozenset({"choria"}),
+            agents={"demo": an_agent(say=say)},
+            policies=lambda: policies,
+            requests=self.log,
+            rates=CallerRates(1.0, self.burst),
+            refused=Refused(10),
+            has_room=lambda _size: self.room,
+        )
+
+
+def re_aim(setup: Setup) -> None:
+    setup.request["network"] = "london"
+
+
+def reflect(setup: Setup) -> None:
+    setup.reply_to = Principal("alpha", Role.CLIENT, "victim")
+
+
+def age(setup: Setup) -> None:
+    setup.request["created_ms"] = NOW_MS - 100_000
+
+
+def repeat(setup: Setup) -> None:
+    setup.seen = True
+
+
+def hurry(setup: Setup) -> None:
+    setup.burst = 0
+
+
+def deny(setup: Setup) -> None:
+    setup.policy = "policy default deny\n"
+
+
+def mismatch(setup: Setup) -> None:
+    setup.request["filter"] = {1: ["db1"]}
+
+
+def misspell(setup: Setup) -> None:
+    setup.request["action"] = "shout"
+
+
+def crowd(setup: Setup) -> None:
+    setup.room = False
+
+
+def fill_disk(setup: Setup) -> None:
+    guard = setup.log.guard
+    setup.log = FullDisk()
+    setup.log.guard = guard
+
+
+DEFECTS: list[tuple[Callable[[Setup], None], End]] = [
+    (re_aim, End.RE_AIMED),
+    (reflect, End.REFLECTED),
+    (age, End.EXPIRED),
+    (repeat, End.DUPLICATE),
+    (hurry, End.BUSY),
+    (deny, End.DENIED),
+    (mismatch, End.NOT_MATCHED),
+    (misspell, End.UNKNOWN_ACTION),
+    (crowd, End.BUSY),
+    (fill_disk, End.UNRECORDED),
+]
+
+
+def test_there_is_a_defect_for_each_step() -> None:
+    assert len(DEFECTS) == len(STEPS)
+    assert Setup().judge() is None
+
+
+@pytest.mark.parametrize(("defect", "end"), DEFECTS)
+def test_each_step_stops(defect: Callable[[Setup], None], end: End) -> None:
+    setup = Setup()
+    defect(setup)
+    assert setup.judge() is end
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    list(itertools.combinations(DEFECTS, 2)),
+    ids=lambda defect: defect[0].__name__,
+)
+def test_the_earlier_step_decides(
+    earlier: tuple[Callable[[Setup], None], End], later: tuple[Callable[[Setup], None], End]
+) -> None:
+    setup = Setup()
+    later[0](setup)
+    earlier[0](setup)
+    assert setup.judge() is earlier[1]
+
+
+def test_a_refused_request_does_not_fill_the_guard() -> None:
+    for defect, _ in DEFECTS[:-1]:
+        setup = Setup()
+        defect(setup)
+        setup.judge()
+        assert len(setup.log.guard) == setup.seen
+
+
+def test_a_full_guard_is_busy_and_runs_nothing() -> None:
+    setup = Setup(log=MemoryLog(GuardLimits(caller_quota=1)))
+    assert setup.judge() is None
+    setup.request["id"] = b"j" * 16
+    assert setup.judge() is End.BUSY
+
+
+def test_the_same_id_for_other_bytes() -> None:
+    setup = Setup()
+    assert setup.judge() is None
+    setup.hash = b"x" * 32
+    assert setup.judge() is End.CONFLICT

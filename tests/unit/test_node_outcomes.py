@@ -1,0 +1,52 @@
+"""The table of ends is whole and agrees with the tables of others."""
+
+from __future__ import annotations
+
+from choria.errors import Refusal
+from choria.messages import STATUS_OF_REFUSAL
+from choria.node.counters import NAMES
+from choria.node.outcomes import CONSEQUENCES, AnswerKind, AuditKind, End
+from choria.node.reply import refused
+from choria.policy import Outcome
+
+# What proves nothing, and what was seen before, is never answered (B1, A3).
+SILENT = {End.MALFORMED, End.UNTRUSTED, End.REFLECTED, End.DUPLICATE, End.CONFLICT}
+
+
+def test_every_end_has_consequences() -> None:
+    assert set(CONSEQUENCES) == set(End)
+
+
+def test_what_is_never_answered() -> None:
+    assert {e for e, c in CONSEQUENCES.items() if c.answer is AnswerKind.NONE} == SILENT
+
+
+def test_only_not_matched_is_unsigned_whatever_the_call() -> None:
+    link = {e for e, c in CONSEQUENCES.items() if c.answer is AnswerKind.LINK}
+    assert link == {End.NOT_MATCHED}
+
+
+def test_whatever_is_not_done_is_told_as_a_refusal_of_its_own_code() -> None:
+    for end, consequence in CONSEQUENCES.items():
+        if end in SILENT | {End.SUCCEEDED, End.ABORTED}:
+            assert consequence.refusal is None
+        else:
+            assert consequence.refusal is not None
+            assert refused(end, "x").statuscode == STATUS_OF_REFUSAL[consequence.refusal]
+
+
+def test_every_refusal_is_used() -> None:
+    assert {c.refusal for c in CONSEQUENCES.values()} - {None} == set(Refusal)
+
+
+def test_counters_exist() -> None:
+    assert {c.counter for c in CONSEQUENCES.values()} <= set(NAMES)
+
+
+def test_every_outcome_of_the_audit_is_used_but_revocation() -> None:
+    # Revocation sets come with their own issue.
+    assert {c.outcome for c in CONSEQUENCES.values()} == set(Outcome) - {Outcome.REVOKED}
+
+
+def test_only_success_needs_no_second_line() -> None:
+    assert {e for e, c in CONSEQUENCES.items() if c.audit is AuditKind.DONE} == {End.SUCCEEDED}
