@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from rows import cbor, frames, names, session, states
+from rows import cbor, frames, messages, names, session, states
 
 HERE: Final = Path(__file__).parent
 
@@ -28,6 +28,7 @@ FILES: Final[dict[str, tuple[str, list[dict[str, Any]]]]] = {
         names.matches(),
     ),
     "inboxes.json": ("Inbox tokens of principals", names.inboxes()),
+    "messages.json": ("Requests, replies and presence, unsigned", messages.rows()),
     "states.json": (states.__doc__ or "", states.rows()),
 }
 

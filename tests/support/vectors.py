@@ -44,6 +44,8 @@ def plain(value: object) -> Any:
         return {"hex": value.hex()}
     if isinstance(value, int) and not isinstance(value, bool):
         return {"int": str(int(value))} if abs(value) > 1 << 53 else int(value)
+    if isinstance(value, msgspec.Struct):
+        return [plain(item) for item in msgspec.structs.astuple(value)]
     if isinstance(value, dict):
         return [[plain(key), plain(item)] for key, item in value.items()]
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value

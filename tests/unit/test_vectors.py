@@ -5,10 +5,24 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 
-from choria.errors import CodecError, InvalidName, Reason, RemoteProtocolError
+from choria.errors import CodecError, InvalidName, MessageError, Reason, RemoteProtocolError
+from choria.messages import (
+    UnsupportedMessage,
+    decode_page,
+    decode_query,
+    decode_reply,
+    decode_request,
+    encode_page,
+    encode_query,
+    encode_reply,
+    encode_request,
+)
 from choria.wire import (
     Limits,
     Link,
@@ -27,7 +41,7 @@ from choria.wire import (
     parse_token,
 )
 from tests.support.link_script import opened_link, run_script
-from tests.support.vectors import PROTOCOL, Row, load_file, load_rows, meaning_of
+from tests.support.vectors import PROTOCOL, Row, load_file, load_rows, meaning_of, plain
 
 PARSERS = {
     "identity": parse_identity,
@@ -35,6 +49,12 @@ PARSERS = {
     "collective": parse_collective,
     "subject": parse_subject,
     "pattern": parse_pattern,
+}
+MESSAGES: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
+    "request": (decode_request, encode_request),
+    "reply": (decode_reply, encode_reply),
+    "presence-query": (decode_query, encode_query),
+    "presence-page": (decode_page, encode_page),
 }
 ALL_FILES = [path.stem for path in sorted((PROTOCOL / "vectors").glob("*.json"))]
 
@@ -142,6 +162,22 @@ def test_link(row: Row) -> None:
     link = Link(Side(row["side"]), limits, now=0.0)
     for at, step in enumerate(row["steps"]):
         assert run_script(link, step) == step["expect"], f"step {at}: {step}"
+
+
+@rows("messages")
+def test_message(row: Row) -> None:
+    decode, encode = MESSAGES[row["kind"]]
+    data = bytes.fromhex(row["hex"])
+    if row["valid"]:
+        message = decode(data)
+        said = {k.replace("_", "-"): plain(v) for k, v in msgspec.structs.asdict(message).items()}
+        assert said == row["meaning"]
+        again = encode(message)
+        assert again == data or "ignored" in row["name"] or "later" in row["name"]
+    else:
+        with pytest.raises(MessageError) as caught:
+            decode(data)
+        assert isinstance(caught.value, UnsupportedMessage) is (row["error"] == "UNSUPPORTED")
 
 
 def test_the_session_of_the_specification() -> None:

@@ -96,7 +96,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
         return {"int": str(value)}
     if isinstance(value, Mapping):
-        return [[plain(key), plain(item)] for key, item in value.items()]
+        pairs = sorted(value.items(), key=lambda pair: enc(pair[0]))
+        return [[plain(key), plain(item)] for key, item in pairs]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
     return value
