@@ -36,7 +36,7 @@ def demo(
     def show(step: Step) -> None:
         steps.append(step)
         if not json:
-            print(f"$ {step.command}\n{step.output}", flush=True)
+            print(f"$ {step.command}\n{step.output}{step.errors}", flush=True)
 
     async def story() -> None:
         await run_demo(nodes=nodes, keep=keep, show=show, say=_say)

@@ -28,12 +28,13 @@ NETWORK = "demo"
 
 @attrs.frozen(kw_only=True)
 class Step:
-    """One command that was run, what it printed, and whether that was expected."""
+    """One command that was run, what it printed (stdout, stderr), and whether that was expected."""
 
     command: str
     exit_code: int
     output: str
     expected: bool
+    errors: str = ""
     why: str = ""
 
 
@@ -56,7 +57,6 @@ class Stage:
     port: int
     show: Callable[[Step], None]
     nursery: trio.Nursery
-    steps: list[Step] = attrs.field(factory=list)
     processes: dict[str, trio.Process] = attrs.field(factory=dict)
     lenient: bool = False
 
@@ -68,34 +68,30 @@ class Stage:
         """
         with trio.move_on_after(COMMAND_WITHIN_S):
             done = await trio.run_process(
-                _argv(args),
-                cwd=self.folder,
-                capture_stdout=True,
-                stderr=subprocess.STDOUT,
-                check=False,
-                stdin=b"",
+                _argv(args), cwd=self.folder, capture_stdout=True, capture_stderr=True, check=False
             )
-            return self._judge(
-                args, done.returncode, done.stdout.decode(errors="replace"), exits, contains
+            step = Step(
+                command=_typed(args),
+                exit_code=done.returncode,
+                output=done.stdout.decode(errors="replace"),
+                errors=done.stderr.decode(errors="replace"),
+                expected=True,
             )
+            return self._judge(step, exits, contains)
         raise DemoFailed(f"{_typed(args)}: not done within {COMMAND_WITHIN_S:g} s")
 
-    def _judge(
-        self, args: Sequence[str], code: int, output: str, exits: int, contains: Sequence[str]
-    ) -> Step:
-        missing = [text for text in contains if text not in output]
-        why = (
-            f"exit code {code} instead of {exits}"
-            if code != exits
-            else f"{missing[0]!r} is not in the output"
-            if missing
-            else ""
-        )
-        step = Step(command=_typed(args), exit_code=code, output=output, expected=not why, why=why)
-        self.steps.append(step)
+    def _judge(self, step: Step, exits: int, contains: Sequence[str]) -> Step:
+        printed = step.output + step.errors
+        missing = [text for text in contains if text not in printed]
+        if step.exit_code != exits:
+            step = attrs.evolve(
+                step, expected=False, why=f"exit code {step.exit_code} instead of {exits}"
+            )
+        elif missing:
+            step = attrs.evolve(step, expected=False, why=f"{missing[0]!r} is not in the output")
         self.show(step)
-        if why:
-            raise DemoFailed(f"{step.command}: {why}")
+        if not step.expected:
+            raise DemoFailed(f"{step.command}: {step.why}: {printed.strip()[-2000:]}")
         return step
 
     async def start(self, *args: str, log: str) -> None:

@@ -20,8 +20,8 @@ MAX_NODES = 200
 
 async def run_demo(
     *, nodes: int, keep: bool, show: Callable[[Step], None], say: Callable[[str], None]
-) -> list[Step]:
-    """Run the whole story; returns its steps. Cancelling stops every process.
+) -> None:
+    """Run the whole story. Cancelling stops every process.
 
     Args:
         nodes: How many nodes, each a process.
@@ -48,7 +48,6 @@ async def run_demo(
             nursery.cancel_scope.cancel()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return stage.steps
 
 
 async def _tell(stage: Stage) -> None:

@@ -1,0 +1,129 @@
+"""The main job with real processes over TLS: nodes that hang, die and leave, a broker that dies."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.support.fleet import a_fleet, ask, go_on, kill, log_says, stop
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def test_a_stopped_node_is_named_silent_and_comes_back(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path) as stage:
+        stop(stage, "node2")
+        document = await ask(stage, "ping", exits=5)
+        assert document["silent"] == ["node2"]
+        assert {node["sender"] for node in document["nodes"]} == {"node1", "node3"}
+        text = await stage.run("ping", "--config", "client.toml", exits=5)
+        assert "Silent (1): node2" in text.output
+        assert "2 / 3 hosts in" in text.output
+        go_on(stage, "node2")
+        assert len((await ask(stage, "ping"))["nodes"]) == 3
+
+
+async def test_a_killed_node_is_gone_and_when_one_that_leaves_is_no_failure(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path) as stage:
+        await kill(stage, "node2")
+        await log_says(stage, "broker", "node2")
+        document = await ask(stage, "ping", exits=5)
+        assert [(node["sender"], node["planned"]) for node in document["gone"]] == [
+            ("node2", False)
+        ]
+        assert document["gone"][0]["left_utc"].startswith("20")
+        await stage.start("node", "--config", "node2.toml", log="node2.log")
+        await log_says(stage, "node2", "welcomed by")
+        stage.processes["node3"].terminate()
+        await stage.processes["node3"].wait()
+        assert stage.processes["node3"].returncode == 0
+        document = await ask(stage, "ping")
+        assert [(node["sender"], node["planned"]) for node in document["gone"]] == [("node3", True)]
+
+
+async def test_all_nodes_are_back_after_the_broker_was_killed(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path) as stage:
+        await kill(stage, "broker")
+        await stage.run("ping", "--config", "client.toml", "--json", exits=8, contains=["broker"])
+        await stage.start("broker", "--config", "broker.toml", log="broker2.log")
+        for number in (1, 2, 3):
+            await log_says(stage, f"node{number}", "welcomed by", times=2)
+        assert len((await ask(stage, "ping"))["nodes"]) == 3
+
+
+async def test_the_broker_stops_in_order(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path, nodes=1) as stage:
+        stage.processes["broker"].terminate()
+        with trio.fail_after(20):
+            await stage.processes["broker"].wait()
+        assert stage.processes["broker"].returncode == 0
+        await log_says(stage, "node1", "draining")
+
+
+async def test_a_call_tells_the_machine_s_truth_in_choria_s_shape(tmp_path: Path) -> None:
+    asked = (
+        ["dpkg-query", "-W", "-f=${Version}", "bash"]
+        if shutil.which("dpkg-query")
+        else ["rpm", "-q", "--qf", "%{VERSION}-%{RELEASE}", "bash"]
+    )
+    truth = (await trio.run_process(asked, capture_stdout=True)).stdout.decode()
+    async with a_fleet(tmp_path) as stage:
+        document = await ask(stage, "call", "package", "status", "package=bash")
+        assert [reply["data"]["ensure"] for reply in document["replies"]] == [truth] * 3
+        reply = document["replies"][0]
+        assert {"sender", "statuscode", "statusmsg", "data", "action", "time_utc"} <= reply.keys()
+        assert (reply["grade"], reply["network"]) == ("signed", "demo")
+        stats = document["request_stats"]
+        assert (stats["discovered"], stats["responses"], stats["ok"], stats["failed"]) == (
+            3,
+            3,
+            3,
+            0,
+        )
+        assert document["summaries"]["ensure"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["call", "package", "status"], 2, "package"),
+        (["call", "package", "status", "package=a;b"], 2, "shellsafe"),
+        (["call", "package", "nothing"], 2, "status"),
+        (["call", "package", "status", "novalue"], 2, "key=value"),
+        (["ping", "-F", "nonsense"], 2, "nonsense"),
+        (["ping", "-I", "UPPER"], 2, "UPPER"),
+        (["ping", "--broker", "127.0.0.1:1"], 8, "127.0.0.1:1"),
+        (["ping", "--credentials", "nowhere"], 1, "nowhere"),
+        (["ping", "--nonsense"], 2, "nonsense"),
+        (["ping", "-F", "os.name=NoSuchSystem"], 3, "0 of 1"),
+        (["node", "--config", "client.toml"], 1, "operator"),
+        (["broker", "--config", "missing.toml"], 1, "missing.toml"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else str(value),
+)
+async def test_wrong_input_says_what_and_has_its_exit_code(one_node, args, code, says) -> None:
+    command = args if args[0] in {"node", "broker"} else [*args, "--config", "client.toml"]
+    if args == ["ping", "-F", "os.name=NoSuchSystem"]:
+        command[0] = "discover"
+    step = await one_node.run(*command, exits=code)
+    assert says in step.output + step.errors
+    assert "Traceback" not in step.errors
+
+
+@pytest.fixture
+async def one_node(tmp_path: Path):
+    async with a_fleet(tmp_path, nodes=1) as stage:
+        yield stage
+
+
+def test_help_needs_no_network() -> None:
+    import sys
+
+    for command in ("", "ping", "call", "ca issue", "node", "demo"):
+        argv = [sys.executable, "-m", "choria", *command.split(), "--help"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+        assert "Usage" in done.stdout
