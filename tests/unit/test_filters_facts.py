@@ -171,6 +171,7 @@ def test_the_right_most_operator_counts(text: str, fact: str, op: str, value: st
         "a=~///",
         "a=/(/",
         "a=~b**",
+        "a=/\ud800/",
         "a=\t",
     ],
 )

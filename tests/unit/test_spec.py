@@ -16,7 +16,7 @@ from choria.broker.permissions import TABLE
 from choria.errors import FRAME_REASONS, Reason, Refusal
 from choria.messages import STATUS_OF_REFUSAL
 from choria.trust import GRANTS_OID
-from choria.wire import JOINT_TRANSITIONS, TRANSITIONS, Limits, Side, State
+from choria.wire import JOINT_TRANSITIONS, TRANSITIONS, Ignored, Limits, Side, State
 from choria.wire import limits as wire_limits
 from tests.support.vectors import PROTOCOL, load_rows
 
@@ -115,17 +115,17 @@ def test_refusals() -> None:
     assert {Refusal(int(row[0])): int(row[2]) for row in rows} == dict(STATUS_OF_REFUSAL)
 
 
+def name_of(frame: type) -> str:
+    return "RESERVED" if frame is Ignored else frame.__name__.upper()
+
+
 @pytest.mark.parametrize("side", Side)
 def test_states(side: Side) -> None:
     head, *rows = table(side.value)
     assert [row[0] for row in rows] == [state.name for state in State]
     for row in rows:
         state = State[row[0]]
-        allowed = {
-            frame.__name__.upper(): to.name for frame, to in TRANSITIONS[side][state].items()
-        }
-        if state is State.OPEN:
-            allowed["RESERVED"] = "OPEN"  # CWP-6-4
+        allowed = {name_of(frame): to.name for frame, to in TRANSITIONS[side][state].items()}
         cells = dict(zip(head[1:], row[1:], strict=True))
         assert len(cells) == 13
         assert cells == {name: allowed.get(name, "ILLEGAL") for name in cells}

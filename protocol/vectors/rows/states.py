@@ -8,7 +8,8 @@
 - ``wait``: time passes up to here, and deadlines are served, without random shortening;
 - ``pause``, ``resume``: the side stops and starts reading.
 
-``expect`` lists what comes out: ``{"event": FRAME}`` for the owner of the link, ``{"sent": hex}``,
+``expect`` lists what comes out: ``{"event": FRAME}`` for the owner of the link (PONG and reserved
+types are not listed), ``{"sent": hex}``,
 ``{"sends": FRAME}`` for one that the link makes itself, ``{"refused": REASON, "frame": n, "index":
 n or null}``, ``{"local": true}`` for a send that the side's own table forbids, and ``{"ends":
 REASON}`` as the last of all.
