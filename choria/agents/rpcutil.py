@@ -45,7 +45,7 @@ def look_up(facts: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
     Raises:
         AgentError: a path that filters would refuse too; status code 4, invalid data.
     """
-    text, searchable = msgspec.json.encode(facts), Facts.of(facts)
+    text, searchable = msgspec.json.encode(dict(facts)), Facts(facts)
     try:
         for path in paths:
             searchable.lookup(path)  # refuses paths that the library could choke on

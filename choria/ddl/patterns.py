@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import re2  # type: ignore[import-untyped, unused-ignore]
+import re2
 
 from choria.errors import DDLError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .audit_log import AuditLog, AuditSink, NoAudit
+from .builtin import BUILTIN_POLICIES
 from .config import NodeConfig
 from .counters import Counters
 from .facts import FactSources, FactStore, make_snapshot
@@ -14,6 +15,7 @@ from .service import Node, NodeParts, NodeSettings, run_node
 from .verifying import Verify, verify_in_thread, verify_inline
 
 __all__ = [
+    "BUILTIN_POLICIES",
     "Action",
     "ActionContext",
     "Agent",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from choria.ddl import AgentDDL, parse_ddl
+from choria.messages import CERTIFICATE_AGENT, DISCOVERY_AGENT, GET_ACTION, PING_ACTION
 
 from .ports import Action, ActionContext
 
@@ -37,7 +38,7 @@ def discovery_agent() -> BuiltinAgent:
     async def ping(_inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
         return {"pong": context.now_ms // 1000}
 
-    return BuiltinAgent(parse_ddl(_DISCOVERY), {"ping": ping})
+    return BuiltinAgent(parse_ddl(_DISCOVERY), {PING_ACTION: ping})
 
 
 def certificate_agent(certificate_der: bytes) -> BuiltinAgent:
@@ -46,7 +47,7 @@ def certificate_agent(certificate_der: bytes) -> BuiltinAgent:
     async def get(_inputs: dict[str, Any], _context: ActionContext) -> dict[str, Any]:
         return {"certificate": certificate_der}
 
-    return BuiltinAgent(parse_ddl(_CERTIFICATE), {"get": get})
+    return BuiltinAgent(parse_ddl(_CERTIFICATE), {GET_ACTION: get})
 
 
 def _document(name: str, description: str, action: dict[str, Any]) -> dict[str, Any]:
@@ -64,10 +65,10 @@ def _document(name: str, description: str, action: dict[str, Any]) -> dict[str, 
 
 
 _DISCOVERY: Final = _document(
-    "discovery",
+    DISCOVERY_AGENT,
     "Which nodes are there and match a filter",
     {
-        "action": "ping",
+        "action": PING_ACTION,
         "description": "Whether the node is there and matches",
         "display": "always",
         "input": {},
@@ -82,10 +83,10 @@ _DISCOVERY: Final = _document(
 )
 
 _CERTIFICATE: Final = _document(
-    "certificate",
+    CERTIFICATE_AGENT,
     "The certificate that a node signs with",
     {
-        "action": "get",
+        "action": GET_ACTION,
         "description": "The node's certificate",
         "display": "always",
         "input": {},

@@ -111,7 +111,7 @@ CONSEQUENCES: Final[Mapping[End, Consequence]] = {
         _SIGNED, Refusal.RESULT_TOO_LARGE, "oversized", _ALWAYS, Outcome.RESULT_TOO_LARGE
     ),
 }
-"""Success is signed too unless the call is one of ``reply.LINK_CALLS``."""
+"""Success is signed too, unless the call asks little: see `reply.is_link_grade`."""
 
 
 @dataclass(frozen=True, slots=True)

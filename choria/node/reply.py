@@ -20,10 +20,6 @@ from choria.trust import Signer
 
 from .outcomes import CONSEQUENCES, AnswerKind, End
 
-CERTIFICATE_CALL: Final = ("certificate", "get")
-LINK_CALLS: Final = frozenset({CERTIFICATE_CALL, ("discovery", "ping")})
-"""Calls whose success needs no signature: nothing is decided on it but whom to ask (C5)."""
-
 SIGNING_BYTES: Final = 1024  # COSE headers and an RSA-4096 signature
 MAX_MESSAGE_CHARS: Final = 2000
 
@@ -79,14 +75,16 @@ def encode_within(reply: Reply, max_bytes: int) -> tuple[End | None, bytes]:
 
 
 def is_link_grade(end: End, request: Request | None) -> bool:
-    """Whether the answer goes unsigned."""
+    """Whether the answer goes unsigned, as `choria.messages.may_be_unsigned` lets the client take it.
+
+    That takes a reply; this is asked also for the audit record. A test holds the two together.
+    """
     if CONSEQUENCES[end].answer is AnswerKind.LINK:
         return True
     if request is None or end is not End.SUCCEEDED:
         return False
-    call = (request.agent, request.action)
-    # The certificate proves itself: its hash stands in the reply that could not be verified.
-    return call == CERTIFICATE_CALL or (call in LINK_CALLS and request.grade is Grade.LINK)
+    asks_little = request.is_discovery or request.is_certificate_request
+    return asks_little and request.grade is Grade.LINK
 
 
 def reply_budget(request: Request | None, payload_bytes: int, certificate_bytes: int) -> int:

@@ -74,7 +74,8 @@ async def test_an_action_is_signed_even_when_link_grade_would_do_for_the_caller(
 
 async def test_the_certificate_is_told_at_link_grade() -> None:
     async with a_node() as world:
-        reply = await world.ask(world.request(agent="certificate", action="get", inputs={}))
+        get = world.request(agent="certificate", action="get", inputs={}, grade=Grade.LINK)
+        reply = await world.ask(get)
         assert reply is not None
         assert reply.data == {"certificate": member(Role.NODE, "web1").signer.certificate_der}
         assert world.grade() == "link"

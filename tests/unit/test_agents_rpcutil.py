@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def a_context() -> ActionContext:
         callerid="choria=rip",
         principal=Principal("alpha", Role.CLIENT, "rip"),
         collective="choria",
-        facts=FACTS,
+        facts=MappingProxyType(FACTS),  # as the node hands them out
         node=node,
         now_ms=1_800_000_060_500,
     )

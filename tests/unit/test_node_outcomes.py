@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
+
 from choria.errors import Refusal
-from choria.messages import STATUS_OF_REFUSAL
+from choria.messages import STATUS_OF_REFUSAL, Grade, Kind, Request, may_be_unsigned
 from choria.node.counters import NAMES
 from choria.node.outcomes import CONSEQUENCES, AnswerKind, AuditKind, End
-from choria.node.reply import refused
+from choria.node.reply import is_link_grade, make_reply, refused
 from choria.policy import Outcome
 
 # What proves nothing, and what was seen before, is never answered (B1, A3).
@@ -50,3 +54,30 @@ def test_every_outcome_of_the_audit_is_used_but_revocation() -> None:
 
 def test_only_success_needs_no_second_line() -> None:
     assert {e for e, c in CONSEQUENCES.items() if c.audit is AuditKind.DONE} == {End.SUCCEEDED}
+
+
+CALLS = [("discovery", "ping"), ("certificate", "get"), ("discovery", "get"), ("rpcutil", "ping")]
+
+
+@pytest.mark.parametrize("end", [e for e in End if e not in SILENT])
+def test_what_goes_unsigned_is_what_a_client_takes_unsigned(end: End) -> None:
+    for (agent, action), grade in itertools.product(CALLS, Grade):
+        request = Request(
+            id=b"i" * 16,
+            network="alpha",
+            collective="choria",
+            kind=Kind.BROADCAST,
+            agent=agent,
+            action=action,
+            inputs={},
+            filter={},
+            created_ms=0,
+            ttl_ms=1,
+            grade=grade,
+            want_certificate=False,
+            max_reply_bytes=0,
+        )
+        reply = make_reply(refused(end, "x"), request.id, b"h" * 32, ("alpha", "web1"), 0)
+        # An agent's own "no" carries no refusal; it is signed all the same.
+        if end is not End.ABORTED:
+            assert is_link_grade(end, request) == may_be_unsigned(reply, request)
