@@ -1,7 +1,7 @@
 """What requests and replies have in common: a CBOR map with integer keys, read strictly.
 
 Unknown keys below 128 are ignored, so that a later version may add what is safe to miss; from 128
-on they are critical and refuse the message, so that it may add what is not (CWP-4, extension).
+on they are critical and refuse the message, so that it may add what is not (CWP-13.4-7, 13.5-8).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VERSION: Final = 1
 CRITICAL_KEYS_FROM: Final = 128
 MAX_DEPTH: Final = 16
 MAX_REPLY_ITEMS: Final = 1 << 16
-"""Frames and requests hold 4,096 items. An inventory with all facts of a machine holds more."""
+"""Frames and requests hold 4,096 items. The facts or packages of one machine are more than that."""
 MAX_REQUEST_ITEMS: Final = 4096
 _VERSION_KEY: Final = 1
 
@@ -57,7 +57,9 @@ def decode_fields(data: bytes, names: Mapping[int, str], *, max_items: int) -> d
     if not isinstance(message, dict) or not all(type(key) is int for key in message):
         raise MessageError("$: a message is a map whose keys are integers")
     version = message.pop(_VERSION_KEY, None)
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int:
+        raise MessageError("$.version: missing, or no integer")
+    if version != VERSION:
         raise UnsupportedMessage(f"$.version: {version!r} is not supported, {VERSION} is")
     unknown = sorted(key for key in message if key not in names)
     if unknown and (unknown[-1] >= CRITICAL_KEYS_FROM or unknown[0] < 0):

@@ -142,7 +142,7 @@ def may_be_unsigned(reply: Reply, request: Request) -> bool:
     """Whether link grade is enough for this answer; a client drops any other unsigned one.
 
     It is for answers to discovery and to certificate requests that did not want a signature, and
-    for "not matched", which decides nothing but whom to ask.
+    for "not matched", which decides nothing but whom to ask. CWP-13.5-2.
     """
     if reply.refusal is Refusal.NOT_MATCHED:
         return True

@@ -23,6 +23,7 @@ from .envelope import (
     Ms,
     check_identities,
     decode_fields,
+    decode_item,
     encode_fields,
     to_struct,
 )
@@ -67,7 +68,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     action: str
     inputs: dict[str, Any]
-    filter: dict[int, list[Any]]
+    filter: dict[int, Any]
     created_ms: Ms
     ttl_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_TTL_MS)]
     grade: Grade
@@ -132,7 +133,9 @@ def encode_request(request: Request) -> bytes:
     """
     checked = to_struct(msgspec.structs.asdict(request), Request)
     checked.validate()
-    return encode_fields(msgspec.structs.asdict(checked), _NAMES)
+    data = encode_fields(msgspec.structs.asdict(checked), _NAMES)
+    decode_item(data, max_items=MAX_REQUEST_ITEMS)  # the encoder does not count
+    return data
 
 
 def decode_request(data: bytes) -> Request:
