@@ -20,14 +20,13 @@ import trio
 from choria.errors import LinkLost, TrustError
 from choria.trust import Principal, Role
 
-from .compat import override
 from .credentials import ALPN, Credentials, wall_clock_ms
 from .endpoints import Endpoint, Endpoints
+from .tls_steps import STEP_BYTES, FloodError, TlsSteps
 
 CLOSED_DURING_LOGIN: Final = (
     "closed during login: certificate probably refused, see the broker's log"
 )
-_RECEIVE_BYTES: Final = 65536
 
 
 class Connector(Protocol):
@@ -121,24 +120,20 @@ class TlsConnector:
             tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
         except OSError as error:
             raise LinkLost(f"cannot connect: {_os_text(error)}") from error
-        stream = trio.SSLStream(
-            _PatientStream(tcp),
-            self._context,
-            server_hostname=self._server_hostname or endpoint.host,
-        )
-        wire = TlsWire(stream)
+        tls = TlsSteps(self._context, server_hostname=self._server_hostname or endpoint.host)
+        wire = TlsWire(tcp, tls)
         try:
             await wire.handshake()
-            self._check_broker(stream)
+            self._check_broker(tls)
         except BaseException:
-            await trio.aclose_forcefully(stream)
+            await trio.aclose_forcefully(tcp)
             raise
         return wire
 
-    def _check_broker(self, stream: trio.SSLStream[_PatientStream]) -> None:
-        if stream.selected_alpn_protocol() != ALPN:
+    def _check_broker(self, tls: TlsSteps) -> None:
+        if tls.alpn() != ALPN:
             raise LinkLost(f"no CWP broker here: it did not agree on {ALPN}")
-        der = stream.getpeercert(binary_form=True)
+        der = tls.certificate() or b""
         try:
             # The store holds the broker issuer alone; this also wants the role in the name (A5).
             self._credentials.issuers.identify(der, frozenset({Role.BROKER}), self._now_ms())
@@ -147,106 +142,79 @@ class TlsConnector:
 
 
 class TlsWire:
-    """A ``Wire`` over ``trio.SSLStream`` that turns its errors into words."""
+    """A ``Wire`` over TCP with the same TLS steps as the pump.
 
-    def __init__(self, stream: trio.SSLStream[_PatientStream]) -> None:
-        self._stream = stream
+    Not ``trio.SSLStream``: at the first failed send it marks itself broken and never reads again,
+    which throws away the alert that says why (F7), and when it refuses the broker it does not send
+    the alert that tells the broker. It is 9 KB larger as well, which counts in an emulator.
+    """
+
+    def __init__(self, tcp: trio.SocketStream, tls: TlsSteps) -> None:
+        self._tcp = tcp
+        self._tls = tls
         self._login = True
 
     async def handshake(self) -> None:
         """Our half of the handshake. Cancelling leaves a stream that must be closed."""
+        data = b""
         try:
-            await self._stream.do_handshake()
-        except (trio.BrokenResourceError, OSError) as error:
-            raise LinkLost(f"TLS handshake failed: {self._why(error)}") from error
+            while not self._tls.shake(data):
+                await self._send_ciphertext()
+                data = bytes(await self._tcp.receive_some(STEP_BYTES))
+                if not data:
+                    raise LinkLost("TLS handshake failed: closed by the peer")
+        except ssl.SSLError as error:
+            await self._send_ciphertext()  # the alert, so that the broker's log says why
+            raise LinkLost(f"TLS handshake failed: {_tls_text(error)}") from error
+        except trio.BrokenResourceError as error:
+            raise LinkLost("TLS handshake failed: reset by the peer") from error
+        await self._send_ciphertext()
 
     async def send_all(self, data: bytes) -> None:
         """See ``Wire``."""
-        try:
-            await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await trio.lowlevel.checkpoint()
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._tcp.send_all(self._tls.encrypt(data))
 
     async def receive_some(self) -> bytes:
         """See ``Wire``."""
+        data = b""  # first what came with the last byte of the handshake
         try:
-            return bytes(await self._stream.receive_some(_RECEIVE_BYTES))
+            while not (plain := self._tls.decrypt(data)):
+                data = bytes(await self._tcp.receive_some(STEP_BYTES))
+                if not data:
+                    return b""  # no close_notify: GOODBYE would have told (D11)
+        except ssl.SSLZeroReturnError:
+            await trio.lowlevel.checkpoint()
+            return b""
+        except ssl.SSLError as error:
+            raise LinkLost(f"connection lost: {_tls_text(error)}") from error
+        except FloodError as error:
+            raise LinkLost("connection lost: too many TLS records without data") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            if _is_ragged_end(error):
-                return b""  # indistinguishable from a clean one for us: GOODBYE tells (D11)
-            raise LinkLost(f"connection lost: {self._why(error)}") from error
+            why = CLOSED_DURING_LOGIN if self._login else "reset by the peer"
+            raise LinkLost(f"connection lost: {why}") from error
+        return plain
 
     async def aclose(self) -> None:
         """See ``Wire``. No close_notify: GOODBYE has said it, and waiting for one can hang."""
-        await trio.aclose_forcefully(self._stream)
+        await trio.aclose_forcefully(self._tcp)
 
     def logged_in(self) -> None:
         """See ``Wire``."""
         self._login = False
 
-    def _why(self, error: BaseException) -> str:
-        alert = _alert(error)
-        if alert is not None:
-            return alert
-        cause = error.__cause__
-        if self._login and isinstance(cause, OSError | None):
-            return CLOSED_DURING_LOGIN
-        return str(cause or error) or "closed by the peer"
-
-
-class _PatientStream(trio.abc.Stream):
-    """TCP that hides failed sends, because SSLStream never reads after one.
-
-    trio.SSLStream marks itself broken at the first failed send and then refuses to read, which
-    throws away the alert that says why (F7). The failed bytes are lost either way.
-    """
-
-    def __init__(self, tcp: trio.SocketStream) -> None:
-        self._tcp = tcp
-
-    @override
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+    async def _send_ciphertext(self) -> None:
         with contextlib.suppress(trio.BrokenResourceError):
-            await self._tcp.send_all(data)
-
-    @override
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._tcp.wait_send_all_might_not_block()
-
-    @override
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._tcp.receive_some(max_bytes)
-
-    @override
-    async def aclose(self) -> None:
-        await self._tcp.aclose()
+            await self._tcp.send_all(self._tls.ciphertext())
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
-        current = current.__cause__ or current.__context__
-    return chain
-
-
-def _is_ragged_end(error: BaseException) -> bool:
-    return any(isinstance(cause, ssl.SSLEOFError) for cause in _causes(error))
-
-
-def _alert(error: BaseException) -> str | None:
-    """What TLS says went wrong, ours or the peer's; None when it says nothing."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"broker's certificate refused: {cause.verify_message}"
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-            reason = cause.reason or str(cause)
-            words = reason.lower().replace("_", " ")
-            if "alert" in words:
-                return f"broker refused our certificate or TLS: {words}"
-            return f"no TLS that we speak: {words}"
-    return None
+def _tls_text(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"broker's certificate refused: {error.verify_message}"
+    words = (error.reason or str(error)).lower().replace("_", " ")
+    if "alert" in words:
+        return f"broker refused our certificate or TLS: {words}"
+    return f"no TLS that we speak: {words}"
 
 
 def _os_text(error: OSError) -> str:

@@ -36,10 +36,15 @@ class TlsSteps:
 
     __slots__ = ("_debt", "_in", "_out", "_tls")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls = context.wrap_bio(
+            self._in,
+            self._out,
+            server_side=context.protocol is ssl.PROTOCOL_TLS_SERVER,
+            server_hostname=server_hostname,
+        )
         self._debt = 0
 
     def shake(self, data: bytes) -> bool:

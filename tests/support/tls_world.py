@@ -42,6 +42,7 @@ from choria.wire import (
 )
 from tests.support.switches import NETWORK
 
+DAY_MS = 86_400_000
 SESSION = b"\x05" * 16
 QUICK = Limits(hello_within_s=0.3)
 
@@ -51,7 +52,7 @@ class Credentialed:
 
     def __init__(self, folder: Path, network: str = NETWORK) -> None:
         self.folder = folder
-        init_ca(folder / "ca", network, wall_clock_ms())
+        init_ca(folder / "ca", network, wall_clock_ms() - 60 * DAY_MS)
 
     def files(self, role: str, name: str, **facts) -> Path:
         out = self.folder / f"{role}-{name}"
