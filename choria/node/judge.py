@@ -11,9 +11,8 @@ Everything here is quick and synchronous: two requests cannot be judged at the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from choria.ddl import check_inputs
 from choria.errors import DDLError, FilterError, InvalidName, MessageError
@@ -30,68 +29,13 @@ from choria.messages import (
     reply_subject,
     service_subject,
 )
-from choria.policy import Authorized, Denied, PolicySet
+from choria.policy import Denied
 from choria.trust import BeforeBoot, Expired, Fresh, Future, Principal, Seen, VerifiedRequest
 
-from .facts import FactSnapshot
-from .guard_log import RequestLog
-from .memory import CallerRates, Refused
+from .case import Bench, Case
 from .outcomes import End, Stop
-from .ports import Action, Agent
 
 GRANT: Final = "fleet"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message as the broker delivered it: nothing of it is proved."""
-
-    subject: str
-    reply: str | None
-    payload: bytes
-
-
-@dataclass(slots=True)
-class Case:
-    """One request on its way through the steps; filled from top to bottom."""
-
-    arrival: Arrival
-    now_ms: int
-    now: float  # monotonic seconds
-    facts: FactSnapshot
-    verified: VerifiedRequest | None = None
-    request: Request | None = None
-    request_id: bytes = b""
-    destination: str | None = None  # where an answer may go; None: nowhere
-    callerid: str = ""
-    rule: str = ""  # policy line that decided, as file:line
-    authorized: Authorized | None = None
-    agent: Agent | None = None
-    action: Action | None = None
-    inputs: dict[str, Any] = field(default_factory=dict)
-    entered: bool = False  # in the replay guard: it counts as run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What the judge needs to know and remember.
-
-    Attributes:
-        network: own network's name; ``identity`` is the own name in it.
-        agents: by name; the same mapping that the host runs from.
-        policies: the policies in force now.
-        has_room: whether one more request of so many bytes may run.
-    """
-
-    identity: str
-    network: str
-    collectives: frozenset[str]
-    agents: Mapping[str, Agent]
-    policies: Callable[[], PolicySet]
-    requests: RequestLog
-    rates: CallerRates
-    refused: Refused
-    has_room: Callable[[int], bool]
 
 
 _Step: TypeAlias = Callable[[Bench, Case, VerifiedRequest, Request], Stop | None]
@@ -201,9 +145,14 @@ def timely(bench: Bench, case: Case, _verified: VerifiedRequest, request: Reques
 
 def unseen(bench: Bench, _case: Case, verified: VerifiedRequest, request: Request) -> Stop | None:
     """Neither run nor refused before."""
-    known = (verified.principal, request.id, verified.message_hash)
-    seen = bench.requests.guard.check(*known)
-    return stop_for(bench.refused.check(*known) if seen is Seen.NEW else seen)
+    return stop_for(seen_before(bench, verified, request.id))
+
+
+def seen_before(bench: Bench, verified: VerifiedRequest, request_id: bytes) -> Seen:
+    """What is known of a request, whether it ran or was refused."""
+    known = (verified.principal, request_id, verified.message_hash)
+    ran = bench.requests.guard.check(*known)
+    return bench.refused.check(*known) if ran is Seen.NEW else ran
 
 
 def stop_for(seen: Seen) -> Stop | None:

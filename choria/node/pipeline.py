@@ -19,10 +19,11 @@ from choria.errors import LocalProtocolError, TrustError
 from choria.trust import Signer, VerifiedRequest
 
 from .audit_log import AuditTrail
+from .case import Arrival, Bench, Case
 from .counters import Counters
 from .facts import FactSnapshot
 from .host import Host, Job
-from .judge import Arrival, Bench, Case, judge, stop_for
+from .judge import judge, seen_before, stop_for
 from .outcomes import CONSEQUENCES, AnswerKind, AuditKind, End, Stop
 from .ports import ActionContext, NodeInfo
 from .records import audit_record
@@ -162,16 +163,15 @@ class Pipeline:
             await self._send(case.destination, payload)
 
     def _once(self, case: Case, ran: Ran) -> Ran:
-        """A refusal is said once: what was refused before ends as a duplicate (B1)."""
+        """A refusal is said once, and never of what ran already when it came the right way (B1)."""
         if case.verified is None or case.entered or not _is_answered(ran):
             return ran
         # What cannot be read has no id of its own, and the reply subject's is anybody's to change.
-        message_hash = case.verified.message_hash
-        request_id = case.request.id if case.request else message_hash[:16]
-        known = (case.verified.principal, request_id, message_hash)
-        if stop := stop_for(self._parts.bench.refused.check(*known)):
+        verified, bench = case.verified, self._parts.bench
+        request_id = case.request.id if case.request else verified.message_hash[:16]
+        if stop := stop_for(seen_before(bench, verified, request_id)):
             return refused(stop.end, stop.text)
-        self._parts.bench.refused.remember(*known)
+        bench.refused.remember(verified.principal, request_id, verified.message_hash)
         return ran
 
     def _payload(self, case: Case, ran: Ran) -> tuple[Ran, bytes]:

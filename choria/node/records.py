@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from choria.policy import AuditRecord
 
-from .judge import Case
+from .case import Case
 from .outcomes import CONSEQUENCES, AnswerKind
 from .reply import Ran, is_link_grade
 

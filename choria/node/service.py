@@ -20,11 +20,11 @@ from choria.trust import Signer, VerifiedRequest
 
 from .audit_log import AuditSink, AuditTrail
 from .builtin import certificate_agent, discovery_agent
+from .case import Arrival, Bench
 from .counters import Counters
 from .facts import FactStore
 from .guard_log import RequestLog
 from .host import Host
-from .judge import Arrival, Bench
 from .memory import CallerRates, Refused
 from .pipeline import Pipeline, PipelineParts
 from .ports import Agent, NodeInfo

@@ -11,8 +11,12 @@ from trio.testing import MockClock
 
 from choria.errors import AgentError, LocalProtocolError, Refusal
 from choria.messages import Grade, Kind, encode_request
+from choria.node import ActionContext
+from choria.node.host import Job
+from choria.policy import Authorized, PolicySet
 from choria.trust import Foreign, Role, Verifier
 from tests.support.node_world import (
+    ALLOW_ALL,
     BEGIN_MS,
     World,
     a_node,
@@ -404,6 +408,58 @@ async def test_a_newer_envelope_is_told_so_once() -> None:
         await world.settle()
         (sent,) = world.session.sent
         assert read_reply(sent[1]).refusal is Refusal.UNSUPPORTED
+
+
+async def test_a_newer_envelope_with_a_foreign_reply_address_is_not_answered() -> None:
+    async with a_node() as world:
+        encoded = bytearray(encode_request(world.request()))
+        encoded[encoded.index(b"\x01\x01") + 1] = 2
+        message = world.caller.signer.sign_request(bytes(encoded))
+        victim = member(Role.CLIENT, "victim")
+        world.session.deliver("choria/node/web1", world.prefix(world.request(), victim), message)
+        await world.settle()
+        assert world.session.sent == []
+        assert world.audit.outcomes == ["reflected"]
+
+
+async def test_after_a_crash_of_the_machine_a_request_from_before_is_refused() -> None:
+    async with a_node() as world:
+        guard, now_ms = world.requests.guard, world.clock()
+        guard.restore([b"damaged"], booted_ms=now_ms, now_ms=now_ms)
+        reply = await world.ask(world.request(created_ms=now_ms))
+        assert reply is not None
+        assert reply.refusal is Refusal.EXPIRED
+        assert "sign it again in 60 s" in reply.statusmsg
+
+
+async def test_the_host_runs_nothing_for_somebody_elses_permission() -> None:
+    async with a_node() as world:
+        world.put(world.request())
+        await world.settle()
+        policies = PolicySet(ALLOW_ALL)
+        verdict = policies.decide("choria=joe", "demo", "say", {}, ())
+        assert isinstance(verdict, Authorized)
+        demo = world.node.agents["demo"]
+        context = ActionContext(
+            request_id=b"",
+            callerid="choria=rip",
+            principal=world.caller.principal,
+            collective="choria",
+            facts={},
+            node=None,  # type: ignore[arg-type]
+            now_ms=0,
+        )
+        job = Job(
+            agent=demo,
+            action_name="say",
+            action=demo.actions["say"],
+            inputs={},
+            context=context,
+            request_bytes=0,
+        )
+        with pytest.raises(RuntimeError, match="does not cover"):
+            await world.node.host.run(verdict, job)
+        assert len(world.ran) == 1
 
 
 # How actions end

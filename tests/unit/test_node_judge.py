@@ -11,7 +11,8 @@ import pytest
 
 from choria.messages import Kind, Request, encode_request, reply_prefix
 from choria.node import MemoryLog, make_snapshot
-from choria.node.judge import STEPS, Arrival, Bench, Case, judge
+from choria.node.case import Arrival, Bench, Case
+from choria.node.judge import STEPS, judge
 from choria.node.memory import CallerRates, Refused
 from choria.node.outcomes import End
 from choria.policy import PolicySet
