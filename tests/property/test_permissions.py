@@ -8,14 +8,15 @@ from functools import cache
 
 import pytest
 
-from choria.broker import TABLE, Permissions, Rights, Row, Verb
+from choria.broker import Permissions, Rights, Row, Verb
 from choria.trust import Principal, Role
-from choria.wire import includes, matches
+from choria.wire import matches
+from tests.support.naive_broker import WILD, as_pattern, includes_words
+from tests.support.naive_broker import expanded as rows_of
 
 NETWORK = "alpha"
 COLLECTIVES = ("c", "d")
 SESSION = "5" * 32
-WILD = ("*", "**")
 
 PRINCIPALS = [
     Principal(NETWORK, Role.CLIENT, "me", frozenset({"fleet", "events"})),
@@ -38,34 +39,7 @@ def tokens_for(principal: Principal) -> list[str]:
 
 def expanded(principal: Principal, verb: Verb) -> Iterator[tuple[Row, list[str], str | None]]:
     """The rows of a principal with everything filled in, read straight off the table."""
-    for row in TABLE:
-        if principal.role not in row.roles or row.verb is not verb:
-            continue
-        kind, _, placeholder = (row.grant or "").partition(":")
-        held = [
-            {placeholder: value}
-            for grant in sorted(principal.grants)
-            for granted, _, value in [grant.partition(":")]
-            if granted == kind and bool(placeholder) == bool(value) and value != NETWORK
-        ]
-        for grant, collective in itertools.product(held if row.grant else [{}], COLLECTIVES):
-            values = {
-                "{c}": collective,
-                "{network}": NETWORK,
-                "{name}": principal.name,
-                "{inbox}": principal.inbox,
-                "{session}": SESSION,
-                **grant,
-            }
-            tokens = [values.get(token, token) for token in row.pattern.split("/")]
-            group = row.group
-            for placeholder, value in values.items():
-                group = group and group.replace(placeholder, value)
-            yield row, tokens, group
-
-
-def as_pattern(tokens: list[str]) -> str:
-    return "/".join("*" if token.startswith("<") else token for token in tokens)
+    return rows_of(principal, SESSION, COLLECTIVES, verb)
 
 
 @cache
@@ -134,10 +108,7 @@ def test_subscribing_is_what_the_table_says(principal: Principal) -> None:
     for pattern in set(filter(_is_pattern, candidates(principal, Verb.SUBSCRIBE, wild=True))):
         for group in groups:
             expected = any(
-                group == granted
-                and includes(as_pattern(tokens), pattern)
-                and _words(tokens, pattern)
-                for _, tokens, granted in rows
+                group == granted and includes_words(tokens, pattern) for _, tokens, granted in rows
             )
             assert rights.may_subscribe(pattern, group) == expected, (pattern, group)
 
@@ -163,12 +134,3 @@ def test_nothing_can_be_read_that_no_row_names(principal: Principal) -> None:
 
 def _is_pattern(text: str) -> bool:
     return "**" not in text.split("/")[:-1]
-
-
-def _words(tokens: list[str], pattern: str) -> bool:
-    asked = pattern.split("/")
-    return all(
-        asked[at] not in WILD
-        for at, token in enumerate(tokens[: len(asked)])
-        if token.startswith("<")
-    )
