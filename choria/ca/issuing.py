@@ -128,7 +128,7 @@ def _refuse_to_overwrite(out_folder: Path, *, force: bool) -> None:
     there = [name for name in (CERTIFICATE_NAME, KEY_NAME) if (out_folder / name).exists()]
     if there and not force:
         raise CaError(
-            f"{out_folder} holds {there[0]} already: choose another folder, or force to replace it"
+            f"{out_folder} holds {there[0]} already: choose another folder, or replace it with --force"
         )
 
 

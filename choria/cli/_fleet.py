@@ -112,9 +112,13 @@ def call(
         show = _quiet if json else partial(_print_reply, plan)
         result, refused = trio.run(run_call, _question(where, which, None), plan, show)
         if json:
-            _print_json(call_document(result))
+            _print_json(
+                call_document(
+                    result, {each.output: each.data for each in plan.summaries(result.answers)}
+                )
+            )
         else:
-            print("\n".join(_text.call_summary(result, refused)))
+            print("\n".join(_text.call_summary(result, refused, plan.summaries(result.answers))))
         return exit_of_call(result, refused)
 
     return _reporting(json, where, work)
@@ -128,20 +132,19 @@ def _question(where: Connection, which: Filters, timeout: float | None) -> Quest
         overrides=where.overrides(),
         env=env,
     )
-    return Question(
+    question = Question(
         config=loaded.value,
         network=where.network or "",
-        identities=which.identity or [],
-        facts=which.fact or [],
-        classes=which.with_class or [],
-        agents=which.with_agent or [],
+        which=which.parse(),
         timeout_s=timeout or loaded.value.discovery_timeout_s,
     )
+    _ = question.named  # a wrong name is told now, not after connecting
+    return question
 
 
 def _reporting(as_json: bool, where: Connection, work: Callable[[], int]) -> int:
     """Run ``work``; with ``--json`` an error is an object on stderr, so that scripts can read it."""
-    with configure_logging(level="debug" if where.verbose else "warning", json=False):
+    with configure_logging(level="debug" if where.verbose else "error", json=False):
         if not as_json:
             return work()
         try:

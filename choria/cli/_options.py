@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from choria.filters import Filter, parse_filter
+
 
 @Parameter(name="*")
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,3 +65,12 @@ class Filters:
     with_agent: Annotated[
         list[str] | None, Parameter(name=["--with-agent", "-A", "--wa"], negative="")
     ] = None
+
+    def parse(self) -> Filter:
+        """What was typed, as a filter. Raises FilterError with what is wrong."""
+        return parse_filter(
+            identities=self.identity or (),
+            facts=self.fact or (),
+            classes=self.with_class or (),
+            agents=self.with_agent or (),
+        )

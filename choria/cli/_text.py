@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from choria.client import Answer, CallResult, Discovery, Gone
+from choria.ddl import Summary
 
 NAMES_SHOWN = 20
 
@@ -57,10 +58,13 @@ def call_reply(answer: Answer, labels: dict[str, str]) -> list[str]:
     return [*lines, ""]
 
 
-def call_summary(result: CallResult, refused: Sequence[Answer]) -> list[str]:
-    """Who failed to answer, and the count as the last line."""
+def call_summary(
+    result: CallResult, refused: Sequence[Answer], summaries: Sequence[Summary]
+) -> list[str]:
+    """What the replies have in common, who failed to answer, and the count as the last line."""
     gathered = result.gathered
-    lines = missing_lines(result.silent, result.gone) + refused_lines(refused)
+    lines = [line for summary in summaries for line in _summary(summary)]
+    lines += missing_lines(result.silent, result.gone) + refused_lines(refused)
     if gathered.rejected:
         first = gathered.rejected[0]
         lines.append(
@@ -73,6 +77,10 @@ def call_summary(result: CallResult, refused: Sequence[Answer]) -> list[str]:
     if failed:
         lines.append(f"{answered - failed} ok, {failed} failed")
     return [*lines, _hosts(answered, expected, result.request_s)]
+
+
+def _summary(summary: Summary) -> list[str]:
+    return [f"Summary of {summary.title}:", "", *(f"   {line}" for line in summary.lines), ""]
 
 
 def missing_lines(silent: Sequence[str], gone: Sequence[Gone]) -> list[str]:

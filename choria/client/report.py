@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .answers import Answer
@@ -60,14 +60,14 @@ def _exit(failed: bool, *, missing: bool) -> Exit:  # noqa: FBT001  # two flags,
     return Exit.SILENT if missing else Exit.OK
 
 
-def call_document(result: CallResult) -> dict[str, Any]:
+def call_document(result: CallResult, summaries: Mapping[str, Any]) -> dict[str, Any]:
     """``result`` in Choria's JSON shape (durations in ns), with ``grade``, ``network`` and ``gone`` added."""
     return {
         "agent": result.agent,
         "action": result.action,
         "replies": [_reply(answer, result.action) for answer in result.answers],
         "request_stats": _stats(result),
-        "summaries": {},
+        "summaries": dict(summaries),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -21,11 +21,12 @@ from choria.client import (
     call,
     discover,
 )
-from choria.ddl import ActionDDL, AgentDDL, Display, convert_inputs
+from choria.ddl import ActionDDL, AgentDDL, Display, Summary, convert_inputs, summarize
 from choria.errors import DDLError
-from choria.filters import parse_filter
+from choria.filters import Filter
 from choria.net import Session, SessionSettings, open_session, wall_clock_ms
 from choria.trust import Foreign, Issuers, Role, Verifier
+from choria.wire import parse_identity
 
 from . import new_rng
 from .connect import connector_from, credentials_from, foreign_issuers
@@ -35,15 +36,22 @@ DEFAULT_CALL_TIMEOUT_S = 60.0
 
 @attrs.frozen(kw_only=True)
 class Question:
-    """What the operator asks of whom, as typed."""
+    """What the operator asks of whom, judged before anything is sent."""
 
     config: ClientConfig
     network: str
-    identities: Sequence[str] = ()
-    facts: Sequence[str] = ()
-    classes: Sequence[str] = ()
-    agents: Sequence[str] = ()
+    which: Filter
     timeout_s: float
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The nodes, when names are all that was typed: they are asked one by one.
+
+        Raises:
+            InvalidName: One of them is no name that a node can have.
+        """
+        names = self.which.plain_identities or ()
+        return tuple(dict.fromkeys(parse_identity(name) for name in names))
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +70,14 @@ class CallPlan:
             {}
             if self.ddl is None
             else {name: item.display_as for name, item in self.ddl.outputs.items()}
+        )
+
+    def summaries(self, answers: Iterable[Answer]) -> tuple[Summary, ...]:
+        """The DDL's aggregates over what succeeded."""
+        return (
+            ()
+            if self.ddl is None
+            else summarize(self.ddl, [answer.data for answer in answers if answer.ok])
         )
 
     def shows(self, answer: Answer) -> bool:
@@ -152,19 +168,13 @@ async def run_call(
 
 
 def _scope(question: Question, session: Session) -> Scope:
-    """Plain names are asked one by one; everything else is a broadcast with a filter."""
-    which = parse_filter(
-        identities=question.identities,
-        facts=question.facts,
-        classes=question.classes,
-        agents=question.agents,
-    )
-    named = which.plain_identities
+    """Named nodes are asked one by one; everything else is a broadcast with a filter."""
+    named = question.named
     return Scope(
         network=question.network or session.network,
         collective=question.config.collective,
-        filter={} if named else which.to_wire(),
-        identities=tuple(dict.fromkeys(named or ())),
+        filter={} if named else question.which.to_wire(),
+        identities=named,
         ttl_ms=question.config.ttl_s * 1000,
     )
 

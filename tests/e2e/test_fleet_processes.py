@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,7 +60,7 @@ async def test_the_broker_stops_in_order(tmp_path: Path) -> None:
         with trio.fail_after(20):
             await stage.processes["broker"].wait()
         assert stage.processes["broker"].returncode == 0
-        await log_says(stage, "node1", "draining")
+        await log_says(stage, "node1", "DRAINING")
 
 
 async def test_a_call_tells_the_machine_s_truth_in_choria_s_shape(tmp_path: Path) -> None:
@@ -85,45 +84,3 @@ async def test_a_call_tells_the_machine_s_truth_in_choria_s_shape(tmp_path: Path
             0,
         )
         assert document["summaries"]["ensure"]
-
-
-@pytest.mark.parametrize(
-    ("args", "code", "says"),
-    [
-        (["call", "package", "status"], 2, "package"),
-        (["call", "package", "status", "package=a;b"], 2, "shellsafe"),
-        (["call", "package", "nothing"], 2, "status"),
-        (["call", "package", "status", "novalue"], 2, "key=value"),
-        (["ping", "-F", "nonsense"], 2, "nonsense"),
-        (["ping", "-I", "UPPER"], 2, "UPPER"),
-        (["ping", "--broker", "127.0.0.1:1"], 8, "127.0.0.1:1"),
-        (["ping", "--credentials", "nowhere"], 1, "nowhere"),
-        (["ping", "--nonsense"], 2, "nonsense"),
-        (["ping", "-F", "os.name=NoSuchSystem"], 3, "0 of 1"),
-        (["node", "--config", "client.toml"], 1, "operator"),
-        (["broker", "--config", "missing.toml"], 1, "missing.toml"),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else str(value),
-)
-async def test_wrong_input_says_what_and_has_its_exit_code(one_node, args, code, says) -> None:
-    command = args if args[0] in {"node", "broker"} else [*args, "--config", "client.toml"]
-    if args == ["ping", "-F", "os.name=NoSuchSystem"]:
-        command[0] = "discover"
-    step = await one_node.run(*command, exits=code)
-    assert says in step.output + step.errors
-    assert "Traceback" not in step.errors
-
-
-@pytest.fixture
-async def one_node(tmp_path: Path):
-    async with a_fleet(tmp_path, nodes=1) as stage:
-        yield stage
-
-
-def test_help_needs_no_network() -> None:
-    import sys
-
-    for command in ("", "ping", "call", "ca issue", "node", "demo"):
-        argv = [sys.executable, "-m", "choria", *command.split(), "--help"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
-        assert "Usage" in done.stdout
