@@ -9,8 +9,8 @@ from __future__ import annotations
 import random  # noqa: TID251  # only the type: the instance is passed in
 from collections.abc import Callable
 
-from choria.errors import LocalProtocolError, Reason
-from choria.wire import Frame, Publish, Receipt, Routed, deliver_bytes
+from choria.errors import Reason
+from choria.wire import Publish, Receipt, Routed, deliver_bytes
 
 from .counters import Counters
 from .groups import choose
@@ -98,19 +98,11 @@ class Delivery:
             self._route(relay, route, tail, None, 0)
         self._write_now(plan.spreads, tail)
 
-    def send(self, member: Member, frame: Frame) -> bool:
-        """Send a frame that is made for one link. False if that link takes no more."""
-        try:
-            member.peer.write(member.peer.link.send(frame))
-        except LocalProtocolError:
-            return False
-        return True
-
     def receipt_now(self, publisher: Member, receipt_id: int, handed: int, bare: list[int]) -> None:
         """Send a RECEIPT that nothing has to be waited for."""
         self._counters.receipts += 1
         frame = Receipt(receipt_id=receipt_id, handed=handed, without=tuple(bare))
-        self.send(publisher, frame)
+        publisher.send(frame)
 
     def run_later(self, publisher: Member, action: Callable[[], None]) -> None:
         """Do ``action`` for ``publisher`` when the fan-outs before it had their turn."""
@@ -234,7 +226,7 @@ class Delivery:
             groups=tuple(route.groups),
             tail=tail,
         )
-        if self.send(relay, routed):
+        if relay.send(routed):
             relay.routes += 1
             self._counters.routed += 1
         elif pending is not None:
@@ -259,4 +251,4 @@ class Delivery:
         if self._receipts.settle(pending) and pending.publisher.live:
             self._counters.receipts += 1
             self._counters.partial += frame.partial
-            self.send(pending.publisher, frame)
+            pending.publisher.send(frame)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from choria.errors import LocalProtocolError
 from choria.net import Peer
 from choria.trust import Principal, Role
+from choria.wire import Frame
 
 from .rights import Rights
 
@@ -63,6 +65,21 @@ class Member:
         self.said_goodbye = False
         self.routes = 0
         self.open_receipts = 0
+
+    def send(self, frame: Frame) -> bool:
+        """Send a frame that is made for this link alone. False if it takes no more."""
+        try:
+            self.peer.write(self.peer.link.send(frame))
+        except LocalProtocolError:
+            return False  # we said GOODBYE meanwhile: nothing may follow it
+        return True
+
+    def send_control(self, frame: Frame) -> None:
+        """Send PONG or ERROR at the next frame boundary, ahead of data."""
+        try:
+            self.peer.write_control(self.peer.link.send(frame))
+        except LocalProtocolError:
+            return
 
     @property
     def is_relay(self) -> bool:

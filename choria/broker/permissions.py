@@ -53,6 +53,8 @@ class Row(NamedTuple):
 
 
 _CALLERS: Final = (Role.CLIENT, Role.SERVICE)
+_NODE: Final = (Role.NODE,)
+_SERVICE: Final = (Role.SERVICE,)
 _REPLYING: Final = (Role.NODE, Role.SERVICE)
 _MEMBERS: Final = (Role.CLIENT, Role.NODE, Role.SERVICE)
 _RELAY: Final = (Role.RELAY,)
@@ -66,8 +68,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(_CALLERS, _PUBLISH, "{c}/agent/<agent>", grant="fleet", receipt=True),
     Row(_CALLERS, _PUBLISH, "{c}/node/<identity>", grant="fleet", receipt=True),
     Row(_CALLERS, _PUBLISH, "{c}/service/<service>", grant="fleet", receipt=True),
-    Row((Role.NODE,), _SUBSCRIBE, "{c}/agent/<agent>"),
-    Row((Role.NODE,), _SUBSCRIBE, "{c}/node/{name}"),
+    Row(_NODE, _SUBSCRIBE, "{c}/agent/<agent>"),
+    Row(_NODE, _SUBSCRIBE, "{c}/node/{name}"),
     # Only in the group: who subscribed without it would read every login that passes (A12).
     Row(
         _REPLYING, _SUBSCRIBE, "{c}/service/{service}", group="{service}", grant="service:{service}"
@@ -106,9 +108,12 @@ TABLE: Final[tuple[Row, ...]] = (
         grant=_FOREIGN,
     ),
     # What members tell of themselves; the last token is the broker's word for who spoke (A14).
-    Row(_REPLYING, _PUBLISH, "{c}/event/<kind>/{name}", receipt=True),
-    Row(_REPLYING, _PUBLISH, "{c}/registration/<kind>/{name}", receipt=True),
-    Row(_REPLYING, _PUBLISH, "{c}/submit/<kind>/{name}", receipt=True),
+    Row(_NODE, _PUBLISH, "{c}/event/<kind>/{name}"),
+    Row(_NODE, _PUBLISH, "{c}/registration/<kind>/{name}"),
+    Row(_NODE, _PUBLISH, "{c}/submit/<kind>/{name}"),
+    Row(_SERVICE, _PUBLISH, "{c}/event/<kind>/{name}", receipt=True),
+    Row(_SERVICE, _PUBLISH, "{c}/registration/<kind>/{name}", receipt=True),
+    Row(_SERVICE, _PUBLISH, "{c}/submit/<kind>/{name}", receipt=True),
     Row(_CALLERS, _SUBSCRIBE, "{c}/event/**", grant="events"),
     Row(_CALLERS, _SUBSCRIBE, "{c}/registration/**", grant="events"),
     Row(_CALLERS, _SUBSCRIBE, "{c}/submit/**", grant="events"),
@@ -164,9 +169,8 @@ class Permissions:
         charter = Charter()
         for row in self._table:
             if role in row.roles:
-                asked = row._replace(receipt=row.receipt and role is not Role.NODE)
                 for values in self._expansions(row, grants):
-                    _add(charter, asked, values)
+                    _add(charter, row, values)
         return charter
 
     def _expansions(self, row: Row, grants: frozenset[str]) -> list[dict[str, str]]:

@@ -272,7 +272,7 @@ def test_everything_is_forgotten_when_all_links_are_gone() -> None:
     hub = shell.hub
     assert hub.subscriptions == 0
     assert not hub._members
-    assert not hub._refusals
+    assert not len(hub._refusals)
     assert not hub._delivery.open_receipts
     assert hub.counters.members.total() == 0
     assert shell.wake is None

@@ -172,7 +172,7 @@ def test_a_query_through_a_relay_is_answered_through_it() -> None:
     relay = shell.connect(Role.RELAY, "r", "relay:beta")
     shell.subscribe(relay, "c/reply/beta/**", group="relay-beta")
     query = encode_query(PresenceQuery(request_id=REQUEST, kind=PresenceKind.PRESENT))
-    prefix = f"c/reply/beta/inbox/{'5' * 32}/{REQUEST.hex()}"
+    prefix = f"c/reply/beta/{'i' * 26}/{'5' * 32}/{REQUEST.hex()}"
     shell.say(relay, Publish(subjects=("sys/presence/c",), tail=tail_of(query, reply=prefix)))
     answer = relay.last(Routed)
     assert isinstance(answer, Routed)
