@@ -8,6 +8,7 @@ lost. When the file is rotated away, a new one begins that continues the chain.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -131,7 +132,7 @@ def _open_locked(path: Path) -> int:
     except BlockingIOError:
         os.close(file)
         # Two writers would each continue the chain from their own last line.
-        raise ConfigError(f"audit log {path} is in use by another node") from None
+        raise BlockingIOError(errno.EWOULDBLOCK, "in use by another node") from None
     return file
 
 

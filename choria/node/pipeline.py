@@ -84,13 +84,25 @@ class Pipeline:
             arrival: what came.
             judged: called once, when the request has been judged and only its action remains.
         """
+        # The boundary between requests: what is wrong with this one must not stop the node, or one
+        # odd message would be an off switch for the fleet. Cancelled is no Exception and passes.
         self._parts.counters.add("total")
         case = self._case(arrival)
         try:
+            await self._conclude(case, await self._take(case, judged))
+        except Exception:
+            self._parts.counters.add("failed")
+            log.exception("a request could not be brought to its end: a bug of this node")
+
+    async def _take(self, case: Case, judged: Callable[[], object]) -> Ran:
+        try:
             ran = await self._decide(case)
+        except Exception:
+            log.exception("a request could not be judged: a bug of this node")
+            return refused(End.CRASHED, "this node failed to judge the request; its log says why")
         finally:
             judged()
-        await self._conclude(case, ran or await self._run(case))
+        return ran or await self._run(case)
 
     def _case(self, arrival: Arrival) -> Case:
         return Case(arrival, self._parts.now_ms(), trio.current_time(), self._parts.facts())

@@ -630,6 +630,24 @@ async def test_an_answer_that_cannot_leave_is_counted(mock_clock: MockClock) -> 
         assert world.count("unsent") == 2
 
 
+@pytest.mark.parametrize("where", ["judge", "audit_record", "encode_within"])
+async def test_a_bug_of_ours_costs_one_request_and_not_the_node(
+    where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bug(*_args: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async with a_node() as world:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"choria.node.pipeline.{where}", bug)
+            await world.ask()
+        assert "a bug of this node" in caplog.text
+        assert world.count("failed") >= 1
+        reply = await world.ask()
+        assert reply is not None
+        assert reply.refusal is None
+
+
 # Stopping
 
 

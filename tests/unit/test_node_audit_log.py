@@ -75,6 +75,18 @@ def test_two_nodes_cannot_share_a_log(tmp_path: Path) -> None:
     log.close()
 
 
+def test_rotation_to_a_file_that_another_node_took_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = AuditLog(path)
+    path.rename(tmp_path / "audit.log.1")
+    other = AuditLog(path)
+    with pytest.raises(OSError, match="another node"):
+        log.write(record(0))
+    other.close()
+    log.write(record(1))
+    log.close()
+
+
 def test_rotation_begins_a_file_that_continues_the_chain(tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     log = AuditLog(path)
