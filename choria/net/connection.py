@@ -169,8 +169,9 @@ class Connection(ABC):
 
     def drop_writer(self) -> None:
         """Nothing that waits can be sent any more."""
-        self.engine.forgotten(self.pending_bytes)
-        self.writer = None
+        if self.writer is not None:
+            self.engine.forgotten(self.writer.pending_bytes)
+            self.writer = None
 
     def _say_goodbye(self, reason: Reason, text: str, retry_after_s: float) -> None:
         if not self.link.can_send(Goodbye):

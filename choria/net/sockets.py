@@ -69,8 +69,9 @@ class SocketConnection(Connection):
     @property
     @override
     def pending_bytes(self) -> int:
-        """Bytes written and not yet taken by the kernel."""
-        return (self.writer.pending_bytes if self.writer is not None else 0) + self._in_flight
+        """Bytes written and not yet taken by the kernel, answers of TLS itself included."""
+        waiting = self.writer.pending_bytes if self.writer is not None else 0
+        return waiting + self._in_flight + self.tls.owes
 
     @override
     def flush(self) -> bool:
@@ -91,7 +92,11 @@ class SocketConnection(Connection):
 
     def _encrypt_more(self) -> bool:
         """Have ciphertext to send, if there is anything; never while some is left."""
-        if not self._ciphertext and self.writer is not None:
+        if self._ciphertext:
+            return True
+        if self.writer is None:
+            self._ciphertext = self.tls.ciphertext()
+        else:
             plain = self.writer.take(STEP_BYTES)
             if not self.writer.pending_bytes:
                 self.writer = None
@@ -120,6 +125,8 @@ class SocketConnection(Connection):
             self._end("connection closed without a goodbye")
             return
         plain = self._decrypt(data)
+        if self.tls.owes:
+            self.engine.written(self, 0)
         if plain:
             self.engine.take(self, plain)
 
@@ -156,6 +163,7 @@ class SocketConnection(Connection):
     def drop_writer(self) -> None:
         """Nothing that waits can be sent any more."""
         super().drop_writer()
+        self.engine.forgotten(self._in_flight)
         self._ciphertext = b""
         self._in_flight = 0
 

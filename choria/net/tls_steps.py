@@ -109,6 +109,11 @@ class TlsSteps:
         self._tls.write(plain)
         return self._out.read()
 
+    @property
+    def owes(self) -> int:
+        """How much ``ciphertext`` has to give. OpenSSL answers each KeyUpdate that asks for it."""
+        return self._out.pending
+
     def ciphertext(self) -> bytes:
         """What TLS itself has to say: handshake, alerts, answers to KeyUpdates."""
         return self._out.read() if self._out.pending else b""

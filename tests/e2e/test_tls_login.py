@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import ssl
 
 import pytest
@@ -19,6 +17,7 @@ from choria.net import (
     open_session,
     wall_clock_ms,
 )
+from tests.support.seeds import seeded
 from tests.support.switches import EchoSwitch
 from tests.support.tls_world import DAY_MS, Credentialed, a_port, a_tls_session
 
@@ -36,7 +35,7 @@ def stranger_world(tmp_path_factory: pytest.TempPathFactory) -> Credentialed:
 
 async def _why(session) -> str:
     with trio.fail_after(10):
-        while not session.last_error:
+        while not session.last_error:  # noqa: ASYNC110  # no event for it
             await trio.sleep(0.005)
     with pytest.raises(BrokerUnreachable) as info:
         await session.wait_connected(0.0)
@@ -54,14 +53,14 @@ async def test_certificate_of_another_ca_is_named_on_both_ends(
         for name in ("certificate.pem", "key.pem"):
             (trusting / name).write_bytes((mallory.folder / name).read_bytes())
         (trusting / "key.pem").chmod(0o600)
-        os.symlink(world.broker.folder / "trust", trusting / "trust")
+        (trusting / "trust").symlink_to(world.broker.folder / "trust")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cafile=trusting / "trust" / "brokers.pem")
     context.load_cert_chain(trusting / "certificate.pem", trusting / "key.pem")
     context.set_alpn_protocols(["cwp/1"])
     async with a_port(EchoSwitch(), world.broker) as port:
-        rng = random.Random(1)
+        rng = seeded(1)
         endpoints = StaticEndpoints([Endpoint("127.0.0.1", port.number)], rng=rng)
         connector = TlsConnector(endpoints, mallory)
         connector._context = context  # it trusts the broker, but not the other way round
@@ -217,7 +216,7 @@ async def test_only_the_leaf_travels(world: Credentialed) -> None:
 
 
 async def test_missing_file_says_what_writes_it(world: Credentialed, tmp_path) -> None:
-    with pytest.raises(ConfigError, match="key.pem: No such file.*`ca issue` writes this folder"):
+    with pytest.raises(ConfigError, match=r"key\.pem: No such file.*`ca issue` writes this folder"):
         load_credentials(tmp_path)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -33,6 +34,7 @@ from choria.wire import (
     encode_frame,
     tail_of,
 )
+from tests.support.seeds import seeded
 from tests.support.switches import EchoSwitch
 from tests.support.tls13 import record_maker
 from tests.support.tls_world import Credentialed, Port, a_port, a_raw_member, a_tls_session
@@ -60,7 +62,7 @@ async def a_served_member(
 
 
 async def _until_closed(switch: EchoSwitch, count: int = 1) -> None:
-    while len(switch.closed_peers) < count:
+    while len(switch.closed_peers) < count:  # noqa: ASYNC110  # the switch is no Trio code
         await trio.sleep(0.005)
 
 
@@ -231,7 +233,7 @@ async def test_member_that_reads_nothing_is_cut_by_the_cap(world: Credentialed) 
                 await session.publish(["big/one"], b"x" * 500_000)
                 await session.publish_for_receipt(["a/b"], b"served meanwhile")
         assert switch.closed_peers == [("web1", Reason.SLOW_CONSUMER)]
-        while port.engine.outbound_bytes:  # the frame that was begun is dropped with the link
+        while port.engine.outbound_bytes:  # noqa: ASYNC110  # the frame that was begun is dropped with the link
             await trio.sleep(0.01)
 
 
@@ -372,7 +374,7 @@ async def test_failing_transport_costs_one_link(world: Credentialed) -> None:
         async with a_raw_member(port.number, world.of("node", "web1")) as member:
             await member.log_in()
             broken = switch.peer_of("web1")
-            broken.tls = None  # type: ignore[attr-defined]  # whatever it is, it raises
+            broken.tls = SimpleNamespace(owes=0)  # type: ignore[attr-defined]  # whatever it is, it raises
             broken.write(encode_frame(Pong(token=1)))
             await _until_closed(switch)
         assert switch.closed_peers[0][0] == "web1"
@@ -382,7 +384,7 @@ async def test_shutdown_says_goodbye_and_session_comes_back(world: Credentialed)
     first, second = EchoSwitch(broker="b1"), EchoSwitch(broker="b2")
     with trio.fail_after(10):
         async with a_port(first, world.broker) as one, a_port(second, world.broker) as two:
-            rng = random.Random(9)
+            rng = seeded(9)
             endpoints = StaticEndpoints(
                 [Endpoint("127.0.0.1", one.number), Endpoint("127.0.0.1", two.number)], rng=rng
             )
@@ -405,10 +407,8 @@ async def test_cancelling_the_port_closes_every_socket(world: Credentialed) -> N
             member_at = a_raw_member(port.number, world.of("client", "rip"))
             member = await member_at.__aenter__()
             await member.log_in()
-        with pytest.raises((ssl.SSLError, trio.BrokenResourceError)):
-            while await member.receive():
-                pass
-            raise trio.BrokenResourceError
+        with contextlib.suppress(ssl.SSLError, trio.BrokenResourceError):
+            assert await member.receive() == []
         await member_at.__aexit__(None, None, None)
 
 
@@ -426,6 +426,6 @@ async def test_silent_member_is_dropped(world: Credentialed) -> None:
 async def test_nothing_listens(world: Credentialed) -> None:
     async with a_tls_session(1, world.of("client", "rip")) as session:
         with pytest.raises(
-            BrokerUnreachable, match="127.0.0.1:1: cannot connect: Connection refused"
+            BrokerUnreachable, match=r"127\.0\.0\.1:1: cannot connect: Connection refused"
         ):
             await session.wait_connected(0.5)

@@ -36,7 +36,9 @@ class EchoSwitch:
     ``closed_peers`` records each end; ``on_event`` may be replaced to inject faults.
     """
 
-    def __init__(self, *, network: str = NETWORK, broker: str = "b1", clock_ms: int = 1_000) -> None:
+    def __init__(
+        self, *, network: str = NETWORK, broker: str = "b1", clock_ms: int = 1_000
+    ) -> None:
         self.network = network
         self.broker = broker
         self.clock_ms = clock_ms
@@ -52,7 +54,9 @@ class EchoSwitch:
         self.draining = False
 
     def peer_of(self, name: str) -> Peer:
-        return next(peer for peer, who in self.principals.items() if who.name == name and peer in self.peers)
+        return next(
+            peer for peer, who in self.principals.items() if who.name == name and peer in self.peers
+        )
 
     def opened(self, peer: Peer, principal: Principal, hello: Hello, now: float) -> None:
         self.hellos.append(hello)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -40,6 +39,7 @@ from choria.wire import (
     Side,
     Welcome,
 )
+from tests.support.seeds import seeded
 from tests.support.switches import NETWORK
 
 DAY_MS = 86_400_000
@@ -94,7 +94,7 @@ async def a_port(
     settings: EngineSettings | None = None,
     places: int = 100,
 ) -> AsyncIterator[Port]:
-    engine = Engine(switch, rng=random.Random(3), limits=limits, settings=settings)
+    engine = Engine(switch, rng=seeded(3), limits=limits, settings=settings)
     door = Door(context=broker.broker_context(), issuers=broker.issuers, places=places)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     shutdown = trio.Event()
@@ -114,7 +114,7 @@ async def a_port(
 async def a_tls_session(
     port: int, credentials: Credentials, *, host: str = "127.0.0.1", **settings
 ) -> AsyncIterator[Session]:
-    rng = random.Random(4)
+    rng = seeded(4)
     connector = TlsConnector(StaticEndpoints([Endpoint(host, port)], rng=rng), credentials)
     async with open_session(
         connector, SessionSettings(**settings), rng=rng, now_ms=wall_clock_ms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 
 import dns.rcode
@@ -11,6 +10,7 @@ import pytest
 from choria.errors import ConfigError
 from choria.net import Endpoint, SrvEndpoints, StaticEndpoints, parse_endpoint
 from tests.support.dns_server import DnsServer, a_dns_server
+from tests.support.seeds import seeded
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_text_round_trip() -> None:
 
 async def test_static_order_is_random() -> None:
     brokers = [Endpoint(f"b{n}") for n in range(4)]
-    endpoints = StaticEndpoints(brokers, rng=random.Random(1))
+    endpoints = StaticEndpoints(brokers, rng=seeded(1))
     orders = [tuple(await endpoints.lookup()) for _ in range(50)]
     assert len(set(orders)) > 10
     assert all(sorted(order, key=str) == brokers for order in orders)
 
 
 def _srv(server: DnsServer, seed: int = 1) -> SrvEndpoints:
-    return SrvEndpoints("example.net", rng=random.Random(seed), resolver=server.resolver())
+    return SrvEndpoints("example.net", rng=seeded(seed), resolver=server.resolver())
 
 
 async def test_srv_is_asked_again_each_time() -> None:
