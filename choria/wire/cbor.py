@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 import cbor2
 
@@ -108,88 +108,107 @@ def encode_cbor(value: object, *, floats: bool = True) -> bytes:
         TypeError: a type that the profile does not hold.
         ValueError: a value outside the profile: 64 bits, finite, valid Unicode, 16 levels.
     """
-    out = bytearray()
-    _Encoder(out, floats=floats).append(value, 0)
-    return bytes(out)
+    parts: list[bytes] = []
+    _put(parts, value, 0, _WITH_FLOATS if floats else _SCALARS)
+    return b"".join(parts)
+
+
+_SHORT: Final = tuple(bytes((initial,)) for initial in range(256))
 
 
 def head(major: int, argument: int) -> bytes:
     """Return the shortest head of an item: its major type and its argument."""
     if argument < 24:
-        return bytes((major << 5 | argument,))
+        return _SHORT[major << 5 | argument]
     if argument < 1 << 8:
         return bytes((major << 5 | 24, argument))
     if argument < 1 << 16:
-        return bytes((major << 5 | 25,)) + argument.to_bytes(2, "big")
+        return bytes((major << 5 | 25, argument >> 8, argument & 255))
     if argument < 1 << 32:
-        return bytes((major << 5 | 26,)) + argument.to_bytes(4, "big")
-    return bytes((major << 5 | 27,)) + argument.to_bytes(8, "big")
+        return _SHORT[major << 5 | 26] + argument.to_bytes(4, "big")
+    return _SHORT[major << 5 | 27] + argument.to_bytes(8, "big")
 
 
-class _Encoder:
-    __slots__ = ("_floats", "_out")
+def _put(parts: list[bytes], value: Any, depth: int, scalars: _Scalars) -> None:
+    kind = type(value)
+    if kind in scalars:
+        parts.append(scalars[kind](value))
+    elif depth >= MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}, or a {kind.__name__} down there")
+    elif kind is list or kind is tuple:
+        parts.append(head(4, len(value)))
+        for item in value:
+            _put(parts, item, depth + 1, scalars)
+    elif isinstance(value, Mapping):
+        parts.append(head(5, len(value)))
+        # Different keys have different encodings: the sort never comes to compare the items.
+        for key, item in sorted((_key(key), item) for key, item in value.items()):
+            parts.append(key)
+            _put(parts, item, depth + 1, scalars)
+    elif kind is Tagged:
+        parts.append(_tag(value.tag))
+        _put(parts, value.value, depth + 1, scalars)
+    else:
+        _put(parts, _plain(value), depth, scalars)
 
-    def __init__(self, out: bytearray, *, floats: bool) -> None:
-        self._out = out
-        self._floats = floats
 
-    def append(self, value: object, depth: int) -> None:
-        if isinstance(value, str):
-            text = value.encode()  # UnicodeEncodeError, a ValueError, for lone surrogates
-            self._out += head(3, len(text))
-            self._out += text
-        elif isinstance(value, bytes):
-            self._out += head(2, len(value))
-            self._out += value
-        elif isinstance(value, bool) or value is None:
-            self._out.append(0xF6 if value is None else 0xF5 if value else 0xF4)
-        elif isinstance(value, int):
-            self._integer(value)
-        elif isinstance(value, float):
-            self._float(value)
-        else:
-            self._container(value, depth)
+def _key(key: Any) -> bytes:
+    kind = type(key)
+    if kind is int or kind is str or kind is bytes:
+        return _SCALARS[kind](key)
+    plain = _plain(key)
+    if type(plain) not in (int, str, bytes):
+        raise TypeError(f"{kind.__name__} cannot be a key")
+    return _SCALARS[type(plain)](plain)
 
-    def _integer(self, value: int) -> None:
-        if not _INT_MIN <= value < _INT_END:
-            raise ValueError("integer beyond 64 bits")
-        self._out += head(0, value) if value >= 0 else head(1, -1 - value)
 
-    def _float(self, value: float) -> None:
-        if not self._floats:
-            raise ValueError("floats are not allowed here")
-        if not math.isfinite(value):
-            raise ValueError("a float must be finite")
-        self._out += shortest_float(value)
+def _plain(value: Any) -> Any:
+    """Return what an enumeration or another subclass stands for, as the type itself."""
+    for base in _BASES:
+        if isinstance(value, base) and type(value) not in (base, bool):
+            return base(value)
+    raise TypeError(f"{type(value).__name__} has no place on the wire")
 
-    def _container(self, value: object, depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}")
-        if isinstance(value, (list, tuple)):
-            self._out += head(4, len(value))
-            for item in value:
-                self.append(item, depth + 1)
-        elif isinstance(value, Mapping):
-            self._map(value, depth + 1)
-        elif isinstance(value, Tagged):
-            self._tag(value, depth + 1)
-        else:
-            raise TypeError(f"{type(value).__name__} has no place on the wire")
 
-    def _map(self, value: Mapping[Any, Any], depth: int) -> None:
-        pairs = sorted((self._key(key), key) for key in value)
-        self._out += head(5, len(pairs))
-        for encoded, key in pairs:
-            self._out += encoded
-            self.append(value[key], depth)
+def _integer(value: int) -> bytes:
+    if not _INT_MIN <= value < _INT_END:
+        raise ValueError("integer beyond 64 bits")
+    return head(0, value) if value >= 0 else head(1, -1 - value)
 
-    def _key(self, key: object) -> bytes:
-        if isinstance(key, bool) or not isinstance(key, (int, str, bytes)):
-            raise TypeError(f"{type(key).__name__} cannot be a key")
-        return encode_cbor(key)
 
-    def _tag(self, value: Tagged, depth: int) -> None:
-        if value.tag not in SUPPORTED_TAGS:
-            raise ValueError(f"tag {value.tag} is not supported")
-        self._out += head(6, value.tag)
-        self.append(value.value, depth)
+def _text(value: str) -> bytes:
+    encoded = value.encode()  # UnicodeEncodeError, a ValueError, for lone surrogates
+    return head(3, len(encoded)) + encoded
+
+
+def _binary(value: bytes) -> bytes:
+    return head(2, len(value)) + value
+
+
+def _float(value: float) -> bytes:
+    if not math.isfinite(value):
+        raise ValueError("a float must be finite")
+    return shortest_float(value)
+
+
+def _no_float(_: float) -> bytes:
+    raise ValueError("floats are not allowed here")
+
+
+def _tag(tag: int) -> bytes:
+    if tag not in SUPPORTED_TAGS:
+        raise ValueError(f"tag {tag} is not supported")
+    return head(6, tag)
+
+
+_BASES: Final[tuple[type[Any], ...]] = (int, str, bytes, float, list, tuple)
+_Scalars: TypeAlias = Mapping[type[Any], Callable[[Any], bytes]]
+_SCALARS: Final[_Scalars] = {
+    int: _integer,
+    str: _text,
+    bytes: _binary,
+    bool: lambda value: b"\xf5" if value else b"\xf4",
+    type(None): lambda _: b"\xf6",
+    float: _no_float,
+}
+_WITH_FLOATS: Final[_Scalars] = {**_SCALARS, float: _float}

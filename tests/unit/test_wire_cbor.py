@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
+from types import MappingProxyType
 
 import pytest
 
-from choria.errors import CodecError
+from choria.errors import CodecError, Reason
 from choria.wire import Tagged, decode_cbor, encode_cbor
 from choria.wire.cbor import head
 
@@ -229,6 +231,24 @@ def test_types_without_a_place_on_the_wire(value: object) -> None:
 def test_values_outside_the_profile(value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         encode_cbor([value])
+
+
+def test_subclasses_travel_as_what_they_are() -> None:
+    class Words(list[object]):
+        pass
+
+    class Half(float):
+        pass
+
+    value = {Reason.BUSY: Reason.LIMIT, "k": Words([Grade.HIGH]), Grade.HIGH: Half(0.5)}
+    plain = {16: 10, "k": ["high"], "high": 0.5}
+    assert encode_cbor(value) == encode_cbor(plain) == encode_cbor(MappingProxyType(plain))
+    with pytest.raises(TypeError, match="Half"):
+        encode_cbor({Half(0.5): 1})
+
+
+class Grade(StrEnum):
+    HIGH = "high"
 
 
 def test_encoder_refuses_floats_and_depth_as_told() -> None:
