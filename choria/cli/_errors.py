@@ -7,7 +7,7 @@ import traceback
 from cyclopts import CycloptsError
 
 from choria.client import Exit
-from choria.errors import BrokerUnreachable, ChoriaError, DDLError, FilterError, InvalidName
+from choria.errors import BrokerUnreachable, ChoriaError, DDLError, FilterError, FrameRefused, InvalidName
 
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),
@@ -16,6 +16,7 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (InvalidName, Exit.USAGE),
     (FilterError, Exit.USAGE),
     (DDLError, Exit.USAGE),
+    (FrameRefused, Exit.DENIED),
 )
 
 

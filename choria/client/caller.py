@@ -46,7 +46,12 @@ def _nothing(answer: Answer) -> None:
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """What is asked of whom. No ``targets``: everybody who hosts ``agent`` and matches ``filter``."""
+    """What is asked of whom.
+
+    Attributes:
+        targets: Identities. Empty means nobody; only None means everybody who hosts ``agent`` and
+            matches ``filter``, so that a list that came out empty can never reach the whole fleet.
+    """
 
     agent: str
     action: str
@@ -55,7 +60,7 @@ class Ask:
     ttl_ms: int
     inputs: dict[str, Any] = attrs.field(factory=dict)
     filter: dict[int, list[Any]] = attrs.field(factory=dict)
-    targets: tuple[str, ...] = ()
+    targets: tuple[str, ...] | None
     grade: Grade = Grade.SIGNED
 
 
@@ -97,8 +102,11 @@ class Caller:
         )
 
     def _requests(self, ask: Ask) -> list[Request]:
-        chunks = [ask.targets[i : i + MAX_TARGETS] for i in range(0, len(ask.targets), MAX_TARGETS)]
-        return [self._request(ask, chunk) for chunk in chunks or [()]]
+        targets = ask.targets
+        if targets is None:
+            return [self._request(ask, ())]
+        chunks = [targets[i : i + MAX_TARGETS] for i in range(0, len(targets), MAX_TARGETS)]
+        return [self._request(ask, chunk) for chunk in chunks]
 
     def _request(self, ask: Ask, targets: tuple[str, ...]) -> Request:
         return Request(
@@ -115,7 +123,7 @@ class Caller:
             ttl_ms=ask.ttl_ms,
             grade=ask.grade,
             max_reply_bytes=0,
-            want_certificate=0 < len(ask.targets) <= CERTIFICATES_ASKED_UP_TO,
+            want_certificate=0 < len(ask.targets or ()) <= CERTIFICATES_ASKED_UP_TO,
         )
 
     def _exchange(

@@ -105,7 +105,7 @@ def _ask(scope: Scope) -> Ask:
         collective=scope.collective,
         ttl_ms=scope.ttl_ms,
         filter=scope.filter,
-        targets=scope.identities,
+        targets=scope.identities or None,
         grade=Grade.LINK,
     )
 

@@ -23,6 +23,7 @@ from choria.node import (
 from choria.policy import PolicySet
 from choria.trust import Verifier
 
+SETTINGS = NodeSettings(remember_refused=32)
 MEMBER_QUEUE_BYTES = 256 << 10
 """A thousandth of what a real node may queue is enough: nobody asks one emulated node much."""
 
@@ -83,7 +84,7 @@ async def _run_one(
                 run_node,
                 session,
                 _parts(node, shared, verifier),
-                NodeSettings(),
+                SETTINGS,
                 shutdown=trio.Event(),
             )
             await nursery.start(run)

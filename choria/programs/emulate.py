@@ -17,6 +17,7 @@ from choria.emulator import Emulated, Shared, emulate
 from choria.errors import ConfigError
 from choria.net import load_credentials, wall_clock_ms
 from choria.node import (
+    BUILTIN_POLICIES,
     FactSources,
     FactStore,
     PolicyFolder,
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 MAX_NODES = 10_000
 """One process's descriptors and one core's handshakes; beyond it, run several."""
 DEFAULT_POLICIES = {
+    **BUILTIN_POLICIES,
     "discovery.policy": "policy default allow\n",
     "rpcutil.policy": "policy default allow\n",
 }

@@ -125,6 +125,22 @@ async def test_more_targets_than_fit_one_request_are_asked_in_chunks(
     assert not result.gathered.rejected
 
 
+async def test_a_call_that_nobody_matches_reaches_nobody(
+    autojump_clock: MockClock, network: Network
+) -> None:
+    """An empty list of targets once became an unfiltered broadcast."""
+    asked: list[str] = []
+
+    def note(said: Said):
+        asked.append(said.request.agent)
+        return unmatched(said) if said.request.is_discovery else honest(said)
+
+    result = await _call(network, web1=note)
+    assert asked == ["discovery"]
+    assert (result.expected, result.answers) == ((), [])
+    assert exit_of_call(result) is Exit.NO_NODES
+
+
 def _with_script(script):
     def both(said: Said):
         return honest(said) if said.request.is_discovery else script(said)
