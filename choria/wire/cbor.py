@@ -2,7 +2,7 @@
 
 The profile is RFC 8949 section 4.2.1 (core deterministic encoding), narrowed: definite lengths,
 shortest heads, keys sorted as bytes and never repeated, keys that are integers or strings, no
-simple values but true, false and null, only the tags that the caller names. CWP-5
+simple values but true, false and null, only the tags that the caller names. CWP-5-1 to CWP-5-9
 """
 
 from __future__ import annotations

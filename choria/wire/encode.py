@@ -70,7 +70,7 @@ def deliver_bytes(subject: str, tail: bytes) -> bytes:
 
     Args:
         subject: the one that matched, out of a checked frame.
-        tail: of the frame that came, copied as it is. Neither is looked into again. CWP-6.10
+        tail: of the frame that came, copied as it is. Neither is looked into again. CWP-6.10-1
     """
     text = subject.encode()
     length = len(text)

@@ -116,7 +116,7 @@ def numbers(value: Any, name: str, *, least: int = 0, most: int, to: int) -> tup
 
 
 def subjects(value: Any, name: str, parse: Callable[[str], str]) -> tuple[str, ...]:
-    """1 to 256 distinct subjects or patterns, 64 KiB together (CWP-6.9)."""
+    """1 to 256 distinct subjects or patterns, 64 KiB together (CWP-6.9-1)."""
     found = names(value, name, parse, least=1, most=MAX_SUBJECTS)
     if sum(map(len, found)) > MAX_SUBJECTS_BYTES:  # all ASCII: characters are bytes
         raise FieldError(f"{name}: more than {MAX_SUBJECTS_BYTES} bytes together")
@@ -132,7 +132,7 @@ def indices(values: list[Any], name: str) -> tuple[int, ...]:
 
 
 def reason(value: Any, name: str, *, of_frame: bool = False) -> Reason:
-    """A reason of the table; of one frame: one that leaves the link alive (CWP-12)."""
+    """A reason of the table; of one frame: one that leaves the link alive (CWP-12-2)."""
     number = uint(value, name, most=UINT32_MAX)
     try:
         found = Reason(number)
@@ -153,7 +153,7 @@ def keyed(value: Any, name: str) -> dict[int, Any]:
 
 
 def headers(value: Any) -> dict[int, int | bytes | str]:
-    """The headers of a message (CWP-6.9)."""
+    """The headers of a message (CWP-6-10)."""
     found = keyed(value, "headers")
     if not found:
         return found

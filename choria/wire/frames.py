@@ -22,7 +22,7 @@ CRITICAL_FROM: Final = 128
 so all are. CWP-6.9-2, CWP-6.1-4"""
 
 RESERVED_TYPES: Final = range(192, 224)
-"""Frame types that every implementation ignores, so that the set can grow (CWP-6)."""
+"""Frame types that every implementation ignores, so that the set can grow (CWP-6-4)."""
 
 
 class _Frame(msgspec.Struct, frozen=True, kw_only=True, gc=False):

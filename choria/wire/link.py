@@ -22,7 +22,7 @@ from .frames import Error, Event, Frame, Goodbye, Hello, Ignored, Ping, Pong, We
 from .framing import Partial, read_head
 from .limits import MAX_PINGS, Limits
 from .pulse import Pulse
-from .rules import check_outbound, check_welcome, refusal
+from .rules import check_error, check_outbound, check_welcome, refusal
 from .states import TRANSITIONS, Side, State, moved
 
 
@@ -73,7 +73,7 @@ class Link(Pulse):
 
     @property
     def states(self) -> tuple[State, State]:
-        """What the member has sent, and what the broker has sent (CWP-8)."""
+        """What the member has sent, and what the broker has sent (CWP-8.4-1)."""
         if self.side is Side.MEMBER:
             return self._said, self._spoken
         return self._spoken, self._said
@@ -153,7 +153,7 @@ class Link(Pulse):
         return self._deadline
 
     def on_deadline(self, now: float) -> bytes:
-        """Return a PING to write, or nothing (CWP-10.1).
+        """Return a PING to write, or nothing (CWP-10.1-3).
 
         Raises:
             RemoteProtocolError: TIMEOUT: HELLO or WELCOME is late, or the peer has been silent for
@@ -227,7 +227,9 @@ class Link(Pulse):
             case Welcome():
                 self._adopt(frame, now)
             case Error():
-                self._check_error(frame)
+                # A broker's end cannot tell: it does not see the DELIVERs that its owner writes.
+                if self.side is Side.MEMBER:
+                    check_error(frame, self.frames_sent)
             case _:
                 pass
         return frame
@@ -238,12 +240,6 @@ class Link(Pulse):
         self._hello = None
         self.limits = self.limits.adopting(welcome.limits)
         self._heard(now)
-
-    def _check_error(self, error: Error) -> None:
-        # A broker cannot tell: it writes DELIVER past this object, and does not count it.
-        if self.side is Side.MEMBER and error.frame >= self.frames_sent:
-            text = f"ERROR for frame {error.frame}, which was never sent"  # CWP-6.6-4
-            raise RemoteProtocolError(text, reason=Reason.INVALID_FIELD)
 
     def _check_outbound(self, frame: Frame) -> None:
         check_outbound(frame, self.limits)

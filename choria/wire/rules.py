@@ -5,7 +5,7 @@ from __future__ import annotations
 from choria.errors import LocalProtocolError, Reason, RemoteProtocolError
 
 from .decode import UnsupportedError
-from .frames import Frame, Hello, Ignored, Publish, RefusedFrame, Welcome
+from .frames import Error, Frame, Hello, Ignored, Publish, RefusedFrame, Welcome
 from .limits import Limits
 from .tail import payload_size
 
@@ -52,6 +52,17 @@ def check_welcome(hello: Hello, welcome: Welcome) -> None:
         raise RemoteProtocolError("session: not that of HELLO", reason=Reason.INVALID_FIELD)
     if not set(welcome.capabilities) <= set(hello.capabilities):
         raise RemoteProtocolError("capabilities: not offered", reason=Reason.INVALID_FIELD)
+
+
+def check_error(error: Error, frames_sent: int) -> None:
+    """Check that ``error`` refuses a frame that exists.
+
+    Raises:
+        RemoteProtocolError: INVALID_FIELD, it does not (CWP-6.6-4).
+    """
+    if error.frame >= frames_sent:
+        text = f"ERROR for frame {error.frame}, which was never sent"
+        raise RemoteProtocolError(text, reason=Reason.INVALID_FIELD)
 
 
 def check_outbound(frame: Frame, limits: Limits) -> None:

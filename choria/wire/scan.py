@@ -48,7 +48,7 @@ def scan(data: bytes, bounds: Bounds) -> None:
     """Check that ``data`` is exactly one well-formed, deterministic item within ``bounds``.
 
     Raises:
-        CodecError: with a stable code and the offset of the item at fault. CWP-5
+        CodecError: with a stable code and the offset of the item at fault. CWP-5-1 to CWP-5-9
     """
     end = _Scanner(data, bounds).item(0, 0)
     if end != len(data):
@@ -74,7 +74,7 @@ class _Scanner:
             return at + 1 if _FALSE <= initial <= _NULL else self._float(at)
         argument, after = self._argument(at)
         if major < 2:
-            # One signed or unsigned 64-bit word holds every integer, in any language. CWP-5
+            # One signed or unsigned 64-bit word holds every integer, in any language. CWP-5-6
             if major == 1 and argument >= 1 << 63:
                 raise CodecError("integer-range", at)
             return after

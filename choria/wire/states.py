@@ -2,7 +2,7 @@
 
 One machine per direction, because both sides may say GOODBYE at once: with one shared state the
 pair of links in the tests disagrees. This file does not know which side we are, so the same rules
-hold for us and for the peer. CWP-8
+hold for us and for the peer. CWP-8.4-4
 """
 
 from __future__ import annotations

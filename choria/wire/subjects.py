@@ -25,7 +25,7 @@ def parse_subject(text: str) -> str:
     """Return ``text`` as a subject: at most 16 tokens and 1024 bytes, no wildcards.
 
     Raises:
-        InvalidName: anything else. CWP-7
+        InvalidName: anything else. CWP-7.2-1
     """
     if len(text) > MAX_SUBJECT_BYTES or _SUBJECT.fullmatch(text) is None:
         raise InvalidName(f"not a subject: {text[:64]!r}")
@@ -36,7 +36,7 @@ def parse_pattern(text: str) -> str:
     """Return ``text`` as a pattern: a subject whose tokens may be ``*``, and ``**`` as the last.
 
     Raises:
-        InvalidName: anything else. CWP-7
+        InvalidName: anything else. CWP-7.3-2
     """
     if len(text) > MAX_SUBJECT_BYTES or _PATTERN.fullmatch(text) is None:
         raise InvalidName(f"not a pattern: {text[:64]!r}")
@@ -52,7 +52,7 @@ def includes(outer: str, inner: str) -> bool:
     """Say whether every subject that ``inner`` can match is matched by ``outer``.
 
     This, and not a comparison of strings, is what permissions rest on (A13). The bound on the
-    number of tokens is left aside, which can only refuse more. CWP-7
+    number of tokens is left aside, which can only refuse more. CWP-7.3-3
     """
     wide = outer.split("/")
     narrow = inner.split("/")

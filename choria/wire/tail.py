@@ -21,7 +21,7 @@ FRAME_BOUNDS: Final = Bounds(
     max_items=4096,
     max_string_bytes=MAX_FRAME_BYTES,
 )
-"""Of every frame. Lengths are bounded by the link, which knows the limits of its state (CWP-5)."""
+"""Of every frame. Lengths are bounded by the link, which knows the limits of its state (CWP-5-9)."""
 
 _ARRAY_OF_3: Final = b"\x83"
 _NULL: Final = 0xF6
