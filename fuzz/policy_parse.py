@@ -35,7 +35,7 @@ def fault_of(verdict: Authorized | Denied, policy: str, policies: PolicySet) -> 
     if not isinstance(verdict, Authorized):
         return "" if verdict.why else "denied without a reason"
     line = policy.removeprefix("\ufeff").split("\n")[verdict.line - 1].strip()
-    if not line.startswith(("allow\t", "policy")):
+    if line.split("\t")[0].rstrip(" ") != "allow" and not line.startswith("policy"):
         return f"allowed by {line!r}"
     troubled = {p.place.line for p in policies.problems if p.place.file == "web.policy"}
     return f"allowed by a line with a problem: {line!r}" if verdict.line in troubled else ""

@@ -23,7 +23,7 @@ from choria.errors import FilterError, PolicyError
 from choria.filters import Regex, is_regex, parse_regex
 
 from .conditions import Condition, parse_classes, parse_facts
-from .lines import meaningful_lines
+from .lines import hidden_characters, meaningful_lines
 from .verdicts import Place, Problem
 
 _DEFAULT: Final = re.compile(r"policy\s+default\s+(\w+)")
@@ -90,6 +90,8 @@ def parse_rule(place: Place) -> Rule:
     Raises:
         PolicyError, FilterError: the line is no rule; the text says why, without the place.
     """
+    if why := hidden_characters(place.text):
+        raise PolicyError(why)
     fields = [field.strip() for field in _FIELDS.split(place.text)]
     if fields[0] not in {"allow", "deny"}:
         raise PolicyError(_not_a_rule(fields[0]))

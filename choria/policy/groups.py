@@ -13,10 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from .lines import meaningful_lines
+from .lines import hidden_characters, meaningful_lines
 from .verdicts import Problem
 
 GROUPS_FILE: Final = "groups"
+_BLANKS: Final = re.compile(r"[ \t]+")
 _NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -33,11 +34,12 @@ def parse_groups(text: str, file: str = GROUPS_FILE) -> Groups:
     members: dict[str, frozenset[str]] = {}
     problems: list[Problem] = []
     for place in meaningful_lines(file, text):
-        name, *callers = place.text.split()
-        why = _trouble(name, callers, members)
+        name, *callers = _BLANKS.split(place.text)
+        hidden = hidden_characters(place.text)
+        why = hidden or _trouble(name, callers, members)
         if why:
             problems.append(Problem(place, why))
-        if callers and _NAME.fullmatch(name):
+        if callers and not hidden and _NAME.fullmatch(name):
             members[name] = frozenset(callers)
     return Groups(members, tuple(problems))
 

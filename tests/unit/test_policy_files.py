@@ -100,6 +100,9 @@ BROKEN = [
     "allow",
     "policy default",
     "default allow",
+    "allow\v\t*\t*\t*",
+    "deny\tchoria=rip\u00a0choria=ann\t*\t*\t*",
+    "allow\t*\t*\t*\t*\u200b",
 ]
 
 

@@ -24,7 +24,7 @@ def allowed(text: str, caller: str = RIP, action: str = "status", **more: Any) -
     return isinstance(decide(text, caller, action, **more), Authorized)
 
 
-GROUPS = "# who\n  ops choria=ann.ops   choria=rip\n\nempty\nbad:name choria=x\ntwice choria=a\ntwice choria=b\n"
+GROUPS = "# who\n  ops choria=ann.ops   choria=rip\n\nempty\nbad:name choria=x\ntwice choria=a\ntwice choria=b\n\v\nodd choria=a\u00a0choria=b\n"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,16 @@ def test_every_line_that_cannot_be_used_is_reported() -> None:
         }
     )
     places = sorted(problem.place.where for problem in policies.problems)
-    assert places == ["a.policy:1", "b.policy:1", "b.policy:1", "groups:4", "groups:5", "groups:7"]
+    assert places == [
+        "a.policy:1",
+        "b.policy:1",
+        "b.policy:1",
+        "groups:4",
+        "groups:5",
+        "groups:7",
+        "groups:8",
+        "groups:9",
+    ]
     assert "groups:4: group 'empty' has no members" in " ".join(
         p.sentence for p in policies.problems
     )
