@@ -90,7 +90,12 @@ def fuzz_targets() -> list[str]:
 def run_target(session: nox.Session, target: str, corpora: list[str], seconds: int) -> None:
     """Run one target, PYTHONPATH set so that it finds the helpers of fuzz/."""
     session.run(
-        "python", f"fuzz/{target}.py", *corpora, f"-max_total_time={seconds}", "-timeout=10"
+        "python",
+        f"fuzz/{target}.py",
+        *corpora,
+        f"-max_total_time={seconds}",
+        "-timeout=10",
+        "-verbosity=0",
     )
 
 
