@@ -15,12 +15,13 @@ from .endpoints import (
     parse_endpoint,
 )
 from .engine import Engine, EngineSettings
-from .greeter import Door, Greeter
+from .greeter import Greeter
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
 from .replies import Incoming
 from .serve import serve_broker_port
 from .session import RoutedMessage, Session, SessionSettings, open_session
+from .stranger import Door
 
 __all__ = [
     "ALPN",

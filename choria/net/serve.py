@@ -9,8 +9,9 @@ from typing import Final
 import trio
 
 from .engine import Engine
-from .greeter import Door, Greeter
+from .greeter import Greeter
 from .pump import Pump
+from .stranger import Door
 
 DEFAULT_GRACE_S: Final = 10.0
 

@@ -18,6 +18,7 @@ from typing import Final
 
 STEP_BYTES: Final = 16384
 MAX_DEBT_BYTES: Final = 65536
+_SLICE_BYTES: Final = 4096  # a memory BIO keeps the size that it once had: 41 KB a link with 16 KiB
 _RECORD_BYTES: Final = 16384
 _PAID_BACK_A_RECORD: Final = 64  # 22 of overhead, and one or two KeyUpdates may go with each record
 
@@ -73,31 +74,33 @@ class TlsSteps:
         """Feed at most ``STEP_BYTES`` and return all plaintext that is there.
 
         Raises:
-            ssl.SSLError: broken TLS, or the peer's close_notify (``SSLZeroReturnError``).
+            ssl.SSLError: broken TLS, or the peer's close_notify (``SSLZeroReturnError``) with
+                nothing before it.
             FloodError: see the module's theory.
         """
+        pieces: list[bytes] = []
+        for at in range(0, len(data) or 1, _SLICE_BYTES):
+            # b"" is a close_notify: data before it counts, the next call finds it again.
+            if not self._decrypt_slice(data[at : at + _SLICE_BYTES], pieces):
+                break
+        plain = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._charge(len(data) - len(plain) - _PAID_BACK_A_RECORD * len(pieces))
+        return plain
+
+    def _decrypt_slice(self, data: bytes, pieces: list[bytes]) -> bool:
+        """Append the plaintext of each record; False when the peer has ended the stream."""
         if data:
             self._in.write(data)
         try:
-            plain = self._tls.read(_RECORD_BYTES)
-        except ssl.SSLWantReadError:
-            self._charge(len(data))
-            return b""
-        if not plain:
-            raise ssl.SSLZeroReturnError("close_notify")
-        if self._in.pending:
-            plain = self._decrypt_rest(plain)
-        self._charge(len(data) - len(plain) - _PAID_BACK_A_RECORD)
-        return plain
-
-    def _decrypt_rest(self, first: bytes) -> bytes:
-        pieces = [first]
-        with contextlib.suppress(ssl.SSLWantReadError):
-            # b"" is a close_notify behind data: the data counts, the next read finds the end.
             while piece := self._tls.read(_RECORD_BYTES):
                 pieces.append(piece)
-        self._debt -= _PAID_BACK_A_RECORD * (len(pieces) - 1)
-        return b"".join(pieces)
+                if not self._in.pending:
+                    return True  # saves the exception that says so, nearly always
+        except ssl.SSLWantReadError:
+            return True
+        if not pieces:
+            raise ssl.SSLZeroReturnError("close_notify")
+        return False
 
     def _charge(self, debt: int) -> None:
         self._debt = max(0, self._debt + debt)
@@ -106,8 +109,14 @@ class TlsSteps:
 
     def encrypt(self, plain: bytes) -> bytes:
         """Ciphertext of ``plain`` and of whatever TLS itself had to say."""
-        self._tls.write(plain)
-        return self._out.read()
+        if len(plain) <= _SLICE_BYTES:
+            self._tls.write(plain)
+            return self._out.read()
+        pieces = []
+        for at in range(0, len(plain), _SLICE_BYTES):
+            self._tls.write(plain[at : at + _SLICE_BYTES])
+            pieces.append(self._out.read())
+        return b"".join(pieces)
 
     @property
     def owes(self) -> int:
