@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess  # dpkg or rpm, asked beside the product to check its answer
 import tempfile
 from collections.abc import Callable
@@ -40,6 +41,7 @@ async def run_demo(
     try:
         async with trio.open_nursery() as nursery:
             stage = Stage(folder=folder, nodes=nodes, port=free_port(), show=show, nursery=nursery)
+            nursery.start_soon(_fail_on_sigterm)
             await _tell(stage)
             if keep:
                 stage.lenient = True
@@ -48,6 +50,13 @@ async def run_demo(
             nursery.cancel_scope.cancel()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _fail_on_sigterm() -> None:
+    """Ctrl-C is an exception of its own; SIGTERM must become one, or every process is left behind."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            raise DemoFailed("stopped by SIGTERM")
 
 
 async def _tell(stage: Stage) -> None:
