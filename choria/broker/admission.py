@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from choria.errors import Reason
 from choria.trust import Principal, Role
@@ -12,8 +12,6 @@ from .identities import Claim, Identities
 from .member import Member
 from .permissions import Permissions
 from .settings import BrokerSettings
-
-VERSION: Final = 1
 
 
 class Refused(NamedTuple):
@@ -40,9 +38,10 @@ class Admission:
         )
 
     def judge(self, principal: Principal, hello: Hello) -> Refused | None:
-        """Return why this HELLO is refused, as far as the link alone can tell."""
-        if VERSION not in hello.versions:
-            return Refused(Reason.UNSUPPORTED_VERSION, f"this broker speaks version {VERSION}")
+        """Return why this HELLO is refused, as far as the link alone can tell.
+
+        Its versions and capabilities have been judged by `choria.wire.Link`.
+        """
         if principal.network != self._permissions.network:
             return Refused(Reason.IDENTITY_REFUSED, f"this is network {self._permissions.network}")
         if principal.role is Role.BROKER:

@@ -69,7 +69,7 @@ class Charter:
         rule = _publish_rule(tokens, receipt=receipt)
         for at, other in enumerate(self.publishes):
             if other._replace(prefixes=()) == rule._replace(prefixes=()):
-                merged = rule._replace(prefixes=other.prefixes + rule.prefixes)
+                merged = rule._replace(prefixes=tuple({*other.prefixes, *rule.prefixes}))
                 self.publishes = (*self.publishes[:at], merged, *self.publishes[at + 1 :])
                 return
         self.publishes += (rule,)

@@ -34,16 +34,18 @@ class Farewells:
         self._moved: deque[tuple[float, Member]] = deque()  # one overlap for all: in order of time
         self._leaving: deque[Member] = deque()
         self._window_s: float | None = None  # over which drained members come back
+        self._patient_until = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether members still wait for the GOODBYE of a drain."""
         return bool(self._leaving)
 
-    def drain(self, members: Iterable[Member]) -> None:
+    def drain(self, members: Iterable[Member], now: float) -> None:
         """Begin to say goodbye to all ``members``. A second call changes nothing."""
         if self._window_s is None:
             self._leaving.extend(members)
+            self._patient_until = now + self._settings.drain_wait_s
             spread_s = len(self._leaving) * self._settings.drain_member_s
             self._window_s = max(self._settings.drain_window_s, spread_s)
 
@@ -57,8 +59,10 @@ class Farewells:
         """A newer link of the same program is there: let ``member`` drain, then close it."""
         self._moved.append((now + self._settings.overlap_s, member))
 
-    def close_some(self) -> None:
-        """Go on with a drain."""
+    def close_some(self, now: float, *, fanning_out: bool) -> None:
+        """Go on with a drain. Members that publish without end may not hold it up for ever."""
+        if fanning_out and now < self._patient_until:
+            return
         for _ in range(min(SLICE, len(self._leaving))):
             member = self._leaving.popleft()
             if member.live:

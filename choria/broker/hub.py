@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random  # noqa: TID251  # only the type: the instance is passed in
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from choria.errors import Reason
 from choria.net import Peer
@@ -35,7 +35,7 @@ from choria.wire import (
     Welcome,
 )
 
-from .admission import VERSION, Admission
+from .admission import Admission
 from .counters import Counters
 from .delivery import Delivery
 from .desk import Desk
@@ -48,6 +48,9 @@ from .refusals import Refusals
 from .routing import Interest
 from .settings import BrokerSettings
 from .verdicts import BROKER_SUBJECTS, Verdict, judge_publish, judge_subscribe
+
+VERSION: Final = 1
+"""Of the protocol; the only one there is."""
 
 
 class Hub:
@@ -170,15 +173,14 @@ class Hub:
         if self._delivery.busy:
             self._delivery.slice()
         due = [self._delivery.expire(now), self._farewells.close_replaced(now)]
-        if not self._delivery.busy:
-            self._farewells.close_some()
+        self._farewells.close_some(now, fanning_out=self._delivery.busy)
         if self.busy:
             return now
         return min((at for at in due if at is not None), default=None)
 
     def drain(self, now: float) -> None:
         """Let fan-outs end, then close every member with DRAINING; newcomers are refused."""
-        self._farewells.drain(self._members)
+        self._farewells.drain(self._members, now)
 
     # Links
 

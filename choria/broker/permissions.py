@@ -20,9 +20,9 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from choria.errors import InvalidName
-from choria.trust import Principal, Role
-from choria.wire import parse_token
+from choria.errors import ConfigError, InvalidName, TrustError
+from choria.trust import Principal, Role, parse_grants
+from choria.wire import parse_collective, parse_identity, parse_token
 
 from .charter import Charter
 from .rights import Rights
@@ -134,6 +134,10 @@ class Permissions:
         collectives: What ``{c}`` stands for.
         grants: Further grants by ``role/name``, from the broker's configuration.
         table: The rows; another one only in tests.
+
+    Raises:
+        ConfigError: a collective or grant that cannot be one; a misspelt one would grant nothing,
+            silently.
     """
 
     def __init__(
@@ -145,8 +149,8 @@ class Permissions:
         table: tuple[Row, ...] = TABLE,
     ) -> None:
         self.network = network
-        self.collectives = tuple(collectives)
-        self._grants = {who: frozenset(more) for who, more in (grants or {}).items()}
+        self.collectives = tuple(map(_collective, collectives))
+        self._grants = {_member(who): _grants_of(who, more) for who, more in (grants or {}).items()}
         self._table = table
         self._charters: dict[tuple[Role, frozenset[str]], Charter] = {}
 
@@ -198,6 +202,29 @@ class Permissions:
             return parse_token(value) != self.network
         except InvalidName:
             return False
+
+
+def _collective(text: str) -> str:
+    try:
+        return parse_collective(text)
+    except InvalidName as exc:
+        raise ConfigError(f"collectives: {exc}") from None
+
+
+def _member(text: str) -> str:
+    role, _, name = text.partition("/")
+    try:
+        return f"{Role(role).value}/{parse_identity(name)}"
+    except ValueError:  # InvalidName is one
+        roles = ", ".join(each.value for each in Role)
+        raise ConfigError(f"grants: {text!r} is no role/name; the roles are {roles}") from None
+
+
+def _grants_of(member: str, grants: Iterable[str]) -> frozenset[str]:
+    try:
+        return parse_grants(grants)
+    except TrustError as exc:
+        raise ConfigError(f"grants of {member}: {exc}") from None
 
 
 def _add(charter: Charter, row: Row, values: dict[str, str]) -> None:

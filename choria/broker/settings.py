@@ -30,6 +30,7 @@ class BrokerSettings:
         takeovers_within_s: ... within so many seconds make the newest lose (D9).
         duplicate_retry_s: When a node that lost may come back.
         overlap_s: How long the older link of a planned move may stay.
+        drain_wait_s: How long a drain waits for fan-outs before it closes members all the same.
         drain_window_s: Least window over which members come back after a drain ...
         drain_member_s: ... and what each member adds to it: a mutual handshake costs a broker
             1.75 ms of CPU, and the next broker has its own work to do.
@@ -52,6 +53,7 @@ class BrokerSettings:
     takeovers_within_s: float = 60.0
     duplicate_retry_s: float = 600.0
     overlap_s: float = 10.0
+    drain_wait_s: float = 2.0
     drain_window_s: float = 2.0
     drain_member_s: float = 0.004
 

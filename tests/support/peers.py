@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections import deque
 
-from choria.broker import BrokerSettings, Hub, Permissions
+from choria.broker import TABLE, BrokerSettings, Hub, Permissions, Row
 from choria.errors import Reason
 from choria.trust import DEFAULT_GRANTS, Principal, Role
 from choria.wire import Deliver, Event, Frame, Hello, Limits, Link, Side, Subscribe
@@ -96,7 +96,7 @@ class FakeShell:
         grants: dict[str, list[str]] | None = None,
         settings: BrokerSettings | None = None,
         limits: Limits | None = None,
-        seed: int = 1,
+        table: tuple[Row, ...] = TABLE,
     ) -> None:
         self.now = 100.0
         self.wall_ms = 1_700_000_000_000
@@ -106,9 +106,9 @@ class FakeShell:
             NETWORK,
             BROKER,
             self.limits,
-            Permissions(NETWORK, collectives, grants=grants),
+            Permissions(NETWORK, collectives, grants=grants, table=table),
             lambda: self.wall_ms,
-            random.Random(seed),  # noqa: S311  # a seeded test
+            random.Random(1),  # noqa: S311  # a seeded test
             settings=settings,
         )
         self.peers: list[FakePeer] = []

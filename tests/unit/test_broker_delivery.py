@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from choria.broker import BrokerSettings
+from choria.broker import TABLE, BrokerSettings, Row, Verb
 from choria.broker.groups import choose, weight
 from choria.errors import Reason
 from choria.trust import Role
@@ -356,6 +356,21 @@ class TestGroups:
         assert sum(counts) == 60
         assert min(counts) > 5
         assert {receipt.handed for receipt in receipts(client)} == {1}
+
+    def test_a_link_picked_for_a_group_gets_it_once(self) -> None:
+        """CWP-6.7-2. Our table lets nobody do both, another one may."""
+        both = tuple(
+            Row((Role.SERVICE,), Verb.SUBSCRIBE, "{c}/service/<s>", group=group)
+            for group in (None, "g", "h")
+        )
+        shell = FakeShell(table=(*TABLE, *both))
+        service = shell.connect(Role.SERVICE, "s")
+        for group in (None, "g", "h"):
+            shell.subscribe(service, "c/service/a", group=group)
+        client = shell.connect(Role.CLIENT, "rip")
+        shell.say(client, publish("c/service/a", receipt_id=1))
+        assert service.delivered == ["c/service/a"]
+        assert receipts(client)[0].handed == 1
 
     def test_the_weight_of_a_relay_is_fixed(self) -> None:
         """Brokers of one cluster must choose alike: any change here is a change of the protocol."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from choria.broker import BrokerSettings
+from choria.broker import BrokerSettings, Hub, Permissions
 from choria.errors import Reason
 from choria.trust import Role
 from choria.wire import (
@@ -213,6 +215,25 @@ def test_an_error_of_a_member_is_counted_and_not_answered() -> None:
     assert shell.hub.counters.member_errors == 1
 
 
+def test_what_the_link_refuses_is_answered_in_the_same_way() -> None:
+    shell = FakeShell(limits=Limits(payload_bytes=10))
+    client = shell.connect(Role.CLIENT, "rip")
+    large = encode_frame(publish("c/agent/x", tail=tail_of(bytes(11))))
+    client.waiting.extend(client.link.receive(large, shell.now))
+    client.far.frames_sent += 1
+    shell.run()
+    error = client.last(Error)
+    assert isinstance(error, Error)
+    assert (error.reason, error.frame) == (Reason.PAYLOAD_TOO_LARGE, 1)
+    assert shell.hub.counters.refused_frames == {Reason.PAYLOAD_TOO_LARGE: 1}
+
+
+def test_a_hub_and_its_permissions_are_of_one_network() -> None:
+    table = Permissions("beta", ("c",))
+    with pytest.raises(ValueError, match="network beta in a hub of alpha"):
+        Hub("alpha", "b1", Limits(), table, lambda: 0, random.Random(1))  # noqa: S311
+
+
 def test_too_many_refusals_end_the_link() -> None:
     shell = FakeShell(settings=BrokerSettings(refusals=5))
     web = shell.connect(Role.NODE, "web1")
@@ -292,6 +313,21 @@ class TestDrain:
         assert max(waits) <= 600 * 0.004
         assert len(set(waits)) > 500
         assert not shell.peers
+
+    def test_members_that_publish_without_end_do_not_hold_it_up(self) -> None:
+        shell = FakeShell()
+        for number in range(600):
+            a_node(shell, f"n{number}")
+        clients = [shell.connect(Role.CLIENT, name) for name in ("a", "b")]
+        shell.hub.drain(shell.now)
+        rounds = 0
+        while shell.peers and rounds < 100:
+            for client in clients:
+                client.waiting.append(publish("c/agent/rpcutil"))
+            shell.now += 0.1
+            shell.step()
+            rounds += 1
+        assert 20 <= rounds < 40, "2 s of patience, then 256 members in each round"
 
     def test_a_fan_out_is_finished_first(self) -> None:
         shell = FakeShell()

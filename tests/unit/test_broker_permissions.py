@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from choria.broker import TABLE, Permissions, Rights, Verb
+from choria.broker import TABLE, Permissions, Rights, Row, Verb
+from choria.errors import ConfigError
 from choria.trust import DEFAULT_GRANTS, Principal, Role
 
 SESSION = "5" * 32
@@ -151,6 +152,43 @@ def test_grants_of_the_configuration_count_for_that_role_and_name_only() -> None
         principal(Role.CLIENT, "you"), SESSION
     )
     assert not other.may_subscribe("c/event/**", None)
+
+
+@pytest.mark.parametrize(
+    ("collectives", "grants", "what"),
+    [
+        (("sys",), {}, "'sys' is reserved"),
+        (("C",), {}, "collectives: not a name: 'C'"),
+        (
+            ("c",),
+            {"operator/rip": ["fleet"]},
+            "'operator/rip' is no role/name; the roles are broker",
+        ),
+        (("c",), {"client": ["fleet"]}, "'client' is no role/name"),
+        (("c",), {"relay/r": ["relay:*"]}, "grants of relay/r: 'relay:\\*' is no grant"),
+    ],
+)
+def test_a_configuration_that_grants_nothing_is_refused(
+    collectives: tuple[str, ...], grants: dict[str, list[str]], what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what):
+        Permissions("alpha", collectives, grants=grants)
+
+
+@pytest.mark.parametrize(
+    ("verb", "pattern"),
+    [
+        (Verb.SUBSCRIBE, "<c>/agent/x"),
+        (Verb.SUBSCRIBE, "c/*/x"),
+        (Verb.PUBLISH, "{name}/x"),
+        (Verb.PUBLISH, "c/{inbox}/x"),
+        (Verb.PUBLISH, "c/**"),
+    ],
+)
+def test_a_row_that_cannot_be_kept_is_refused(verb: Verb, pattern: str) -> None:
+    table = Permissions("alpha", ("c",), table=(Row((Role.NODE,), verb, pattern),))
+    with pytest.raises(ValueError, match=r"literal tokens|cannot be granted"):
+        table.rights_of(principal(Role.NODE), SESSION)
 
 
 @pytest.mark.parametrize("grant", ["relay:*", "relay:**", "relay:", "relay:x/y", "service:*"])
