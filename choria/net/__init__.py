@@ -14,13 +14,14 @@ from .endpoints import (
     StaticEndpoints,
     parse_endpoint,
 )
-from .engine import Engine, EngineSettings
+from .engine import Engine
 from .greeter import Greeter
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
 from .replies import Incoming
 from .serve import serve_broker_port
-from .session import RoutedMessage, Session, SessionSettings, open_session
+from .session import RoutedMessage, Session, open_session
+from .settings import EngineSettings, SessionSettings
 from .stranger import Door
 
 __all__ = [

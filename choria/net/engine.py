@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -22,8 +21,10 @@ import trio
 from choria.errors import Reason, RemoteProtocolError
 from choria.wire import Event, Goodbye, Hello, Link, Side
 
+from .backlog import Backlog
 from .budget import InboundBudget
 from .connection import Connection
+from .settings import EngineSettings
 from .wheel import Wheel
 
 if TYPE_CHECKING:
@@ -39,29 +40,11 @@ _SLOT_S: Final = 0.25
 _AFTER_FAILURE_S: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """Budgets and deadlines of a broker's links. Sizes in bytes, times in seconds.
-
-    Attributes:
-        stalled_after_s: No byte of what waits was taken for so long: SLOW_CONSUMER.
-        close_within_s: For what was written before a GOODBYE, and the GOODBYE.
-        max_inbound_bytes: Partial frames of all links together (D8).
-        max_outbound_bytes: What waits for all links together (D8).
-    """
-
-    stalled_after_s: float = 10.0
-    close_within_s: float = 2.0
-    max_inbound_bytes: int = 256 << 20
-    max_outbound_bytes: int = 512 << 20
-
-
 class Engine:
     """One switch and all its links.
 
     Attributes:
         connections: Those that the switch knows, and strangers in memory.
-        outbound_bytes: What waits for all of them.
         other_brokers: Named in GOODBYE, so that members know where to go.
         wake: Set by who calls ``turn``: there is something to do before the time it returned.
         failures: How often the switch raised (E3).
@@ -81,7 +64,6 @@ class Engine:
         self.limits = limits
         self.now = now
         self.connections: dict[Connection, None] = {}
-        self.outbound_bytes = 0
         self.other_brokers: tuple[str, ...] = ()
         self.wake: Callable[[], None] = _sleep_on
         self.failures = 0
@@ -92,11 +74,19 @@ class Engine:
         self._resumed: list[Connection] = []
         self._closing: list[Connection] = []
         self._finished: list[Connection] = []
-        # Both in the order of time, because each entry is made with the same delay.
-        self._blocked: dict[Connection, float] = {}  # no byte was taken since
-        self._parting: dict[Connection, float] = {}  # may go on sending until
+        self._backlog = Backlog(
+            stalled_after_s=self.settings.stalled_after_s,
+            max_bytes=self.settings.max_outbound_bytes,
+        )
+        # May go on sending until; in the order of time, because the delay is always the same.
+        self._parting: dict[Connection, float] = {}
         self._turning = False
         self._empty = trio.Event()
+
+    @property
+    def outbound_bytes(self) -> int:
+        """What waits to be sent, of all links."""
+        return self._backlog.total
 
     def new_link(self) -> Link:
         """The broker's end of a link that begins now."""
@@ -164,7 +154,7 @@ class Engine:
 
     def written(self, connection: Connection, size: int) -> None:
         """``size`` bytes more wait."""
-        self.outbound_bytes += size
+        self._backlog.total += size
         if not connection.dirty:
             connection.dirty = True
             self._dirty.append(connection)
@@ -174,14 +164,12 @@ class Engine:
 
     def sent(self, connection: Connection, size: int) -> None:
         """The transport took ``size`` bytes."""
-        self.outbound_bytes -= size
-        if connection in self._blocked:
-            del self._blocked[connection]
-            self._blocked[connection] = self.now()
+        self._backlog.total -= size
+        self._backlog.progress(connection, self.now())
 
     def forgotten(self, size: int) -> None:
         """``size`` bytes will never be sent."""
-        self.outbound_bytes -= size
+        self._backlog.total -= size
 
     def resumed(self, connection: Connection) -> None:
         """It held frames; they are handed over in the next turn, never from within a call."""
@@ -203,7 +191,7 @@ class Engine:
     def finished(self, connection: Connection) -> None:
         """Everything was said, or nothing more can be: the transport closes with this turn."""
         self._parting.pop(connection, None)
-        self._blocked.pop(connection, None)
+        self._backlog.unblock(connection)
         self._finished.append(connection)
         self._rouse()
 
@@ -257,7 +245,7 @@ class Engine:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.dirty = False
-            if connection not in self._blocked:
+            if connection not in self._backlog:
                 self._flush(connection)
 
     def writable(self, connection: Connection) -> None:
@@ -279,9 +267,9 @@ class Engine:
 
     def _flushed(self, connection: Connection, *, done: bool) -> None:
         if not done:
-            self._blocked.setdefault(connection, self.now())
+            self._backlog.block(connection, self.now())
             return
-        self._blocked.pop(connection, None)
+        self._backlog.unblock(connection)
         if connection.closing and connection in self._parting:
             self.finished(connection)
 
@@ -293,12 +281,9 @@ class Engine:
             except Exception as error:  # noqa: BLE001  # E3
                 self.failed("a deadline", connection, error)
                 connection.broken(Reason.INTERNAL, "internal error")
-        while self._blocked:
-            connection, since = next(iter(self._blocked.items()))
-            if now - since < self.settings.stalled_after_s:
-                break
-            del self._blocked[connection]
-            connection.cut(Reason.SLOW_CONSUMER, f"no byte taken for {now - since:.0f} s")
+        while (stalled := self._backlog.pop_stalled(now)) is not None:
+            waited_s = self.settings.stalled_after_s
+            stalled.cut(Reason.SLOW_CONSUMER, f"no byte taken for {waited_s:g} s")
         while self._parting:
             connection, until = next(iter(self._parting.items()))
             if until > now:
@@ -327,10 +312,8 @@ class Engine:
         while (connection := self._inbound.excess(now)) is not None:
             connection.cut(Reason.BUSY, "too many large frames at once")
             self._inbound.forget(connection)
-        while self.outbound_bytes > self.settings.max_outbound_bytes and self._blocked:
-            largest = max(self._blocked, key=lambda each: each.pending_bytes)
-            largest.cut(Reason.SLOW_CONSUMER, "too much waits for all links together")
-            self._blocked.pop(largest, None)
+        while (connection := self._backlog.pop_excess()) is not None:
+            connection.cut(Reason.SLOW_CONSUMER, "too much waits for all links together")
 
     def _bury(self, now: float) -> None:
         closing, self._closing = self._closing, []
@@ -363,12 +346,9 @@ class Engine:
             self.failed("the end", connection, error)
 
     def _next_time(self, again: float | None) -> float | None:
-        times = [time for time in (again, self._wheel.next_time()) if time is not None]
-        if self._blocked:
-            times.append(next(iter(self._blocked.values())) + self.settings.stalled_after_s)
-        if self._parting:
-            times.append(next(iter(self._parting.values())))
-        return min(times, default=None)
+        parting = next(iter(self._parting.values()), None)
+        times = (again, self._wheel.next_time(), self._backlog.next_time(), parting)
+        return min((time for time in times if time is not None), default=None)
 
     # Shutdown.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -18,7 +18,6 @@ from choria.errors import (
     RemoteProtocolError,
 )
 from choria.wire import (
-    Error,
     Event,
     Goodbye,
     Hello,
@@ -34,38 +33,18 @@ from .attachment import Attachment, Farewell
 from .backoff import Backoff, honoured_retry_after_s
 from .connector import Connector, Wire
 from .endpoints import Endpoint
-from .outbox import Outbox, Outgoing
+from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
 
-    from .session import SessionSettings
+    from .settings import SessionSettings
 
 log = logging.getLogger(__name__)
 
 VERSION: Final = 1
-_LAST_WORDS_S: Final = 1.0
 _REMEMBERED_FAILURES: Final = 64
-
-
-class Guest(Protocol):
-    """What roaming asks of the session that it keeps linked."""
-
-    def subscriptions(self, link: int) -> list[Outgoing]:
-        """What to say first on a new link."""
-        ...
-
-    async def take(self, event: Event, link: int) -> None:
-        """An event of the present link."""
-        ...
-
-    def refused(self, error: Error, frame: Outgoing | None) -> None:
-        """An ERROR about a frame of ours."""
-        ...
-
-    def link_lost(self, receipts_asked: set[int]) -> None:
-        """The present link has ended."""
-        ...
 
 
 class Roaming:
@@ -213,9 +192,9 @@ class Roaming:
         try:
             await self._link_to(endpoint)
         except* Farewell as group:
-            self._note_goodbye(endpoint, _first(group).goodbye)
+            self._note_goodbye(endpoint, first_of(group).goodbye)
         except* (ChoriaError, trio.TooSlowError, OSError) as group:
-            self._note(endpoint, _text(_first(group)))
+            self._note(endpoint, text_of(first_of(group)))
         finally:
             self._detach()
 
@@ -254,7 +233,7 @@ class Roaming:
         try:
             return await attachment.log_in(self._hello, self._check_welcome)
         except ProtocolError as error:
-            await _last_words(attachment, error)
+            await last_words(attachment, error)
             raise
 
     def _check_welcome(self, welcome: Welcome) -> None:
@@ -286,11 +265,11 @@ class Roaming:
         try:
             await attachment.run(self._guest.subscriptions(attachment.number))
             # The outbox was closed and is empty: we are leaving.
-            with trio.move_on_after(_LAST_WORDS_S):
+            with trio.move_on_after(LAST_WORDS_S):
                 await attachment.say_goodbye(Reason.NORMAL)
             self._left.set()
         except* ProtocolError as group:
-            await _last_words(attachment, _first(group))
+            await last_words(attachment, first_of(group))
             raise
 
     def _detach(self) -> None:
@@ -319,26 +298,3 @@ class Roaming:
         if len(self.failures) > _REMEMBERED_FAILURES:
             del self.failures[next(iter(self.failures))]
         log.warning("link to %s ended: %s", endpoint.text, why)
-
-
-async def _last_words(attachment: Attachment, error: ProtocolError) -> None:
-    """Tell the broker why we leave, if it takes that without delay."""
-    with trio.move_on_after(_LAST_WORDS_S):
-        try:
-            await attachment.say_goodbye(error.reason, str(error)[:200])
-        except (ChoriaError, OSError):
-            log.debug("the broker did not hear why we left")
-
-
-def _first(group: BaseExceptionGroup[Any]) -> Any:
-    """The first leaf: when a link ends its tasks report the same end."""
-    error: Any = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _text(error: BaseException) -> str:
-    if isinstance(error, ProtocolError):
-        return f"{error.reason.name.lower().replace('_', ' ')}: {error}"
-    return str(error) or type(error).__name__

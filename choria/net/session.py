@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -31,7 +31,6 @@ from choria.wire import (
     Subscribe,
     Unsubscribe,
     encode_frame,
-    parse_pattern,
     tail_of,
 )
 
@@ -40,36 +39,13 @@ from .connector import Connector
 from .outbox import Outgoing
 from .replies import Incoming, ReceiptDesk, ReplyDesk, incoming_of
 from .roaming import Roaming
+from .settings import SessionSettings
+from .subscriptions import Subscriptions, for_link
 
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
 
 RECEIPT_WITHIN_S: Final = 2.5
-_PATTERNS_A_FRAME: Final = 256
-_MEBIBYTE: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSettings:
-    """How a session behaves. Sizes in bytes, times in seconds.
-
-    Attributes:
-        software: Said in HELLO, for the operator's lists.
-        collectives: What the member takes part in; its replies come in these.
-        max_outbound_bytes: Publishes that wait for a broker.
-        max_incoming_bytes: Messages and routed messages that wait for us; then reading stops.
-        connect_within_s: For TCP, TLS and WELCOME together, at each broker.
-        leave_within_s: For what waits and GOODBYE, when the session is left.
-    """
-
-    software: str = "choria-trio"
-    collectives: tuple[str, ...] = ("choria",)
-    max_outbound_bytes: int = 8 * _MEBIBYTE
-    max_incoming_bytes: int = 8 * _MEBIBYTE
-    connect_within_s: float = 10.0
-    leave_within_s: float = 1.0
-    backoff_cap_s: float = 20.0
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +87,7 @@ class Session:
         self._outbox = self._roaming.outbox
         self._replies = ReplyDesk(self.inbox, self.session_hex)
         self._receipts = ReceiptDesk()
-        self._patterns: dict[tuple[str, str | None], None] = {}
+        self._subscriptions = Subscriptions()
 
     @property
     def network(self) -> str:
@@ -185,17 +161,13 @@ class Session:
         Raises:
             InvalidName: a pattern outside the grammar.
         """
-        for pattern in patterns:
-            self._patterns[parse_pattern(pattern), group] = None
-        for part in _chunks(patterns):
-            await self._put_for_link(Subscribe(patterns=part, group=group))
+        for frame in self._subscriptions.add(patterns, group):
+            await self._put_for_link(frame)
 
     async def unsubscribe(self, *patterns: str, group: str | None = None) -> None:
         """Undo ``subscribe``. Cancel-safe: forgotten, at the latest with the present link."""
-        for pattern in patterns:
-            self._patterns.pop((pattern, group), None)
-        for part in _chunks(patterns):
-            await self._put_for_link(Unsubscribe(patterns=part, group=group))
+        for frame in self._subscriptions.remove(patterns, group):
+            await self._put_for_link(frame)
 
     def publish_nowait(
         self, subjects: Sequence[str], payload: bytes, reply: str | None = None
@@ -273,15 +245,7 @@ class Session:
 
     def subscriptions(self, link: int) -> list[Outgoing]:
         """All patterns as SUBSCRIBE frames for link number ``link``."""
-        groups: dict[str | None, list[str]] = {}
-        for pattern, group in self._patterns:
-            groups.setdefault(group, []).append(pattern)
-        frames = [
-            Subscribe(patterns=part, group=group)
-            for group, patterns in groups.items()
-            for part in _chunks(patterns)
-        ]
-        return [_for_link(frame, link) for frame in frames]
+        return [for_link(frame, link) for frame in self._subscriptions.frames()]
 
     async def take(self, event: Event, link: int) -> None:
         """One event of link number ``link``. Cancelling drops it with its link."""
@@ -322,16 +286,14 @@ class Session:
     def _subscribe_replies(self) -> None:
         own = f"{self.network}/{self.inbox}/{self.session_hex}/**"
         wanted = [f"{collective}/reply/{own}" for collective in self._collectives]
-        new = [pattern for pattern in wanted if (pattern, None) not in self._patterns]
-        for pattern in new:
-            self._patterns[pattern, None] = None
-        if new and self.connected:
-            link = self._roaming.number
-            self._outbox.put_nowait(_for_link(Subscribe(patterns=tuple(new)), link))
+        link = self._roaming.number
+        for frame in self._subscriptions.add_new(wanted):
+            if self.connected:
+                self._outbox.put_nowait(for_link(frame, link))
 
     async def _put_for_link(self, frame: Subscribe | Unsubscribe) -> None:
         if self.connected:
-            await self._outbox.put(_for_link(frame, self._roaming.number))
+            await self._outbox.put(for_link(frame, self._roaming.number))
         else:
             await trio.lowlevel.checkpoint()
 
@@ -373,14 +335,3 @@ async def open_session(
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
-
-
-def _for_link(frame: Subscribe | Unsubscribe, link: int) -> Outgoing:
-    verb = "subscribe to" if isinstance(frame, Subscribe) else "unsubscribe from"
-    text = ", ".join(frame.patterns[:3]) + (", ..." if len(frame.patterns) > 3 else "")
-    return Outgoing(encode_frame(frame), link=link, about=f"{verb} {text}")
-
-
-def _chunks(patterns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(patterns), _PATTERNS_A_FRAME):
-        yield tuple(patterns[start : start + _PATTERNS_A_FRAME])
