@@ -12,8 +12,6 @@ from cyclopts import App
 
 from choria import __version__
 
-from ._errors import exit_code_of, explain
-
 app = App(
     name="choria-trio",
     help="Ask every machine of a fleet, and let each decide whether it answers.",
@@ -54,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(app(argv, exit_on_error=False, print_error=True) or 0)
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
+        from ._errors import exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
+
         code = exit_code_of(exc)
         if text := explain(exc):
             print(f"choria-trio: {text}", file=sys.stderr)

@@ -7,7 +7,14 @@ import traceback
 from cyclopts import CycloptsError
 
 from choria.client import Exit
-from choria.errors import BrokerUnreachable, ChoriaError, DDLError, FilterError, FrameRefused, InvalidName
+from choria.errors import (
+    BrokerUnreachable,
+    ChoriaError,
+    DDLError,
+    FilterError,
+    FrameRefused,
+    InvalidName,
+)
 
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),
