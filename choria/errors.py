@@ -37,7 +37,13 @@ class Reason(enum.IntEnum):
 
 
 FRAME_REASONS = frozenset(
-    {Reason.UNSUPPORTED_CRITICAL, Reason.NOT_PERMITTED, Reason.LIMIT, Reason.PAYLOAD_TOO_LARGE, Reason.BUSY}
+    {
+        Reason.UNSUPPORTED_CRITICAL,
+        Reason.NOT_PERMITTED,
+        Reason.LIMIT,
+        Reason.PAYLOAD_TOO_LARGE,
+        Reason.BUSY,
+    }
 )
 """Reasons an ERROR frame may carry: one frame is refused and the link lives."""
 
@@ -135,7 +141,9 @@ class AgentError(ChoriaError):
 class LinkLost(ChoriaError):  # noqa: N818  # a fact, as events are
     """A connection ended. ``reason`` when the peer said one."""
 
-    def __init__(self, message: str, *, reason: Reason | None = None, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self, message: str, *, reason: Reason | None = None, retry_after_s: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry_after_s = retry_after_s
