@@ -70,6 +70,8 @@ class SocketConnection(Connection):
     @override
     def pending_bytes(self) -> int:
         """Bytes written and not yet taken by the kernel, answers of TLS itself included."""
+        if self.gone:
+            return 0
         waiting = self.writer.pending_bytes if self.writer is not None else 0
         return waiting + self._in_flight + self.tls.owes
 
@@ -180,4 +182,9 @@ class SocketConnection(Connection):
     @override
     def release(self) -> None:
         """Leave the pump; it lets the socket linger, so that our last words arrive."""
-        self._watch(self, -1)
+        try:
+            self._watch(self, -1)
+        finally:
+            # The wheel of deadlines, and perhaps the hub, hold this object for a while; 23 KB of
+            # OpenSSL must not wait with it, or reconnecting in a loop would fill the memory.
+            del self.tls, self.sock

@@ -141,11 +141,14 @@ async def test_reset_mid_frame(world: Credentialed) -> None:
             await member.log_in()
             data = member.link.send(Publish(subjects=("a/b",), tail=tail_of(b"x" * 1000)))
             await member.send_plain(data[:-1])
+            peer = switch.peer_of("web1")
             member.reset()
         await _until_closed(switch)
         assert switch.closed_peers == [("web1", None)]
         assert len(session.incoming) == 0
         assert port.engine.failures == 0
+        assert not hasattr(peer, "tls")  # 23 KB that would wait in the wheel for 25 s
+        assert peer.pending_bytes == 0
 
 
 async def test_broken_tls_record_gets_an_alert(world: Credentialed) -> None:
