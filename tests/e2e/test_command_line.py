@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from choria.programs.ca import init_ca, issue_credentials
+from tests.support.kept_demo import choria_trio
 
 NOBODY = "127.0.0.1:1"
 ROWS = [
@@ -64,16 +64,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess[str]:
     words = command.split()
-    needs_config = words[0] in {"call", "ping", "discover"} and "--config" not in words
-    argv = [
-        sys.executable,
-        "-m",
-        "choria",
-        *words,
-        *more,
-        *(["--config", "client.toml"] if needs_config else []),
-    ]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    needs_config = words[:1] in (["call"], ["ping"], ["discover"]) and "--config" not in words
+    return choria_trio(
+        folder, *words, *more, *(["--config", "client.toml"] if needs_config else [])
+    )
 
 
 @pytest.mark.parametrize(("command", "code", "says"), ROWS, ids=[row[0][:48] for row in ROWS])
