@@ -7,7 +7,7 @@ while something waits (the writer, the frames held back) is made then and droppe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from choria.errors import LocalProtocolError, Reason
 from choria.wire import Event, Goodbye, Link, clip_text
@@ -17,10 +17,46 @@ from .writer import Writer
 if TYPE_CHECKING:
     from choria.trust import Principal
 
-    from .engine import Engine
-
 DEFAULT_MAX_PENDING_BYTES = 4 << 20
 """For nodes; the hub raises it for clients, who get 20 MB at once when they ping 50,000 nodes."""
+
+
+class Keeper(Protocol):
+    """To whom a connection reports: the engine, which stands above it."""
+
+    other_brokers: tuple[str, ...]
+
+    def take(self, connection: Connection, data: bytes) -> None:
+        """Plaintext has come in."""
+        ...
+
+    def written(self, connection: Connection, size: int) -> None:
+        """``size`` bytes more wait."""
+        ...
+
+    def sent(self, connection: Connection, size: int) -> None:
+        """The transport took ``size`` bytes."""
+        ...
+
+    def forgotten(self, size: int) -> None:
+        """``size`` bytes will never be sent."""
+        ...
+
+    def writable(self, connection: Connection) -> None:
+        """The transport takes bytes again."""
+        ...
+
+    def resumed(self, connection: Connection) -> None:
+        """It held frames and may go on."""
+        ...
+
+    def closing_begun(self, connection: Connection, reason: Reason | None, text: str) -> None:
+        """Nothing more is written to it."""
+        ...
+
+    def finished(self, connection: Connection) -> None:
+        """Everything was said, or nothing more can be."""
+        ...
 
 
 class Connection(ABC):
@@ -56,7 +92,7 @@ class Connection(ABC):
         "writer",
     )
 
-    def __init__(self, engine: Engine, link: Link, principal: Principal, address: str) -> None:
+    def __init__(self, engine: Keeper, link: Link, principal: Principal, address: str) -> None:
         self.engine = engine
         self.link = link
         self.principal = principal
