@@ -1,4 +1,4 @@
-"""From a permitted PUBLISH to its receivers: matching, groups, relays, fan-outs, receipts. CWP-9.
+"""From a permitted PUBLISH to its receivers: matching, groups, relays, fan-outs, receipts. CWP-6.9, CWP-9.
 
 Few receivers are written to at once, many by a job in slices. Relays get ROUTED, one for all
 subjects of a PUBLISH, and answer with a RECEIPT of their own if one was asked for.

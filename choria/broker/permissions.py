@@ -1,4 +1,4 @@
-"""THE permission table: who may publish, subscribe and be answered where (CWP-10).
+"""THE permission table: who may publish, subscribe and be answered where (CWP-14).
 
 One row a class of subjects. A template is a subject with placeholders:
 

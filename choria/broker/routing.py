@@ -1,6 +1,6 @@
 """Interest: who wants which subjects.
 
-Three stores (CWP-9), by what a pattern needs: exact subjects in a dictionary; patterns whose only wildcard
+Three stores (CWP-6.7), by what a pattern needs: exact subjects in a dictionary; patterns whose only wildcard
 is the ``**`` at the end in a dictionary by prefix, asked once for each depth in use (every inbox is
 such a pattern, and a trie of 50,000 of them would cost a kilobyte each); all others in a trie.
 

@@ -5,6 +5,7 @@ Commands are imported when they are used, so that ``--help`` and completion stay
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -50,11 +51,15 @@ app.command(_audit)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``choria-trio``; returns the exit code. Errors say what, why and what next."""
     try:
-        return int(app(argv, exit_on_error=False, print_error=True) or 0)
+        code = int(app(argv, exit_on_error=False, print_error=True) or 0)
+        sys.stdout.flush()  # here, where a reader who left is still an exit code
+        return code
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
-        from ._errors import exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
+        from ._errors import Exit, exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
 
         code = exit_code_of(exc)
+        if code == Exit.BROKEN_PIPE:  # or the interpreter complains once more when it flushes
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if text := explain(exc):
             print(f"choria-trio: {text}", file=sys.stderr)
         return code

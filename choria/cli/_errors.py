@@ -18,6 +18,7 @@ from choria.errors import (
 
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),
+    (BrokenPipeError, Exit.BROKEN_PIPE),
     (BrokerUnreachable, Exit.UNREACHABLE),
     (CycloptsError, Exit.USAGE),
     (InvalidName, Exit.USAGE),
@@ -45,6 +46,8 @@ def explain(exc: BaseException) -> str:
     causes = leaves(exc)
     if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
         return "interrupted"
+    if any(isinstance(cause, BrokenPipeError) for cause in causes):
+        return ""  # whoever read us has seen enough, as `head` does
     if known := [cause for cause in causes if isinstance(cause, ChoriaError | OSError)]:
         return "; ".join(dict.fromkeys(str(cause) for cause in known))
     return f"this is a bug, please report it:\n{''.join(traceback.format_exception(exc))}"

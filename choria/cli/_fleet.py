@@ -149,6 +149,8 @@ def _reporting(as_json: bool, where: Connection, work: Callable[[], int]) -> int
             return work()
         try:
             return work()
+        except BrokenPipeError:
+            raise
         except Exception as exc:  # noqa: BLE001  # the same mapping as in main, as JSON
             code = exit_code_of(exc)
             print(

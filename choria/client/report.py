@@ -27,6 +27,7 @@ class Exit(enum.IntEnum):
     DENIED = 7
     UNREACHABLE = 8
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
 
 
 def exit_of_call(result: CallResult, refused: Sequence[Answer] = ()) -> Exit:

@@ -148,7 +148,7 @@ class Engine:
     def failed(self, what: str, connection: Connection, error: Exception) -> None:
         """Something concerning one link raised (E3): log and count it; the caller cuts the link."""
         self.failures += 1
-        log.error("%s of %s failed", what, connection.principal, exc_info=error)
+        log.error("%s of %s failed", what, connection.principal.label, exc_info=error)
 
     # What connections report.
 
@@ -336,7 +336,9 @@ class Engine:
             self.failed("closing", connection, error)
 
     def _tell_closed(self, connection: Connection, now: float) -> None:
-        log.info("%s at %s has left: %s", connection.principal, connection.address, connection.text)
+        log.info(
+            "%s at %s has left: %s", connection.principal.label, connection.address, connection.text
+        )
         self.connections.pop(connection, None)
         if not connection.opened:
             return

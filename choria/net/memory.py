@@ -10,11 +10,11 @@ import math
 from collections.abc import Sequence
 
 import trio
+from typing_extensions import override
 
 from choria.trust import Principal
 from choria.wire import Link
 
-from .compat import override
 from .connection import Connection
 from .endpoints import Endpoint
 from .engine import Engine

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from choria.errors import Reason
 
-from .compat import override
 from .connection import Connection
 from .tls_steps import STEP_BYTES, FloodError, TlsSteps
 

@@ -45,7 +45,7 @@ async def run_broker(config: BrokerConfig) -> None:
     credentials = credentials_from(config.credentials)
     if credentials.principal.role is not Role.BROKER:
         raise ConfigError(
-            f"{credentials.folder} belongs to {credentials.principal}: a broker needs a broker's credentials"
+            f"{credentials.folder} belongs to {credentials.principal.label}: a broker needs a broker's credentials"
         )
     engine = _engine(config, credentials)
     door = Door(
@@ -95,7 +95,7 @@ async def _listen(endpoints: Sequence[Endpoint]) -> list[trio.SocketListener]:
                 endpoint.port, host=endpoint.host, backlog=BACKLOG
             )
         except OSError as exc:
-            raise ConfigError(f"cannot listen on {endpoint}: {exc.strerror or exc}") from exc
+            raise ConfigError(f"cannot listen on {endpoint.text}: {exc.strerror or exc}") from exc
     return listeners
 
 
@@ -122,4 +122,4 @@ def _announce(
 
 def _address(listener: trio.SocketListener) -> str:
     host, port, *_ = listener.socket.getsockname()
-    return str(Endpoint(host, port))
+    return Endpoint(host, port).text

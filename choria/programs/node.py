@@ -41,7 +41,7 @@ async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
     credentials = credentials_from(config.credentials)
     if credentials.principal.role is not Role.NODE:
         raise ConfigError(
-            f"{credentials.folder} belongs to {credentials.principal}: a node needs a node's credentials"
+            f"{credentials.folder} belongs to {credentials.principal.label}: a node needs a node's credentials"
         )
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     session_settings = SessionSettings(collectives=tuple(config.collectives))

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from .compat import override
+from typing_extensions import override
+
 from .style import Render, human_line, json_line, use_colour
 
 MAX_LINES = 4096

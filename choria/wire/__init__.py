@@ -40,12 +40,16 @@ from .states import JOINT_TRANSITIONS, TRANSITIONS, Side, State
 from .subjects import MAX_SUBJECT_BYTES, MAX_TOKENS, includes, matches, parse_pattern, parse_subject
 from .tail import Message, reply_of, split_tail, tail_of
 
+SPEC_VERSION = "1.0-draft.1"
+"""The text that this package implements: protocol/VERSION."""
+
 __all__ = [
     "JOINT_TRANSITIONS",
     "MAX_FRAME_OVERHEAD_BYTES",
     "MAX_SUBJECT_BYTES",
     "MAX_TOKENS",
     "RESERVED_COLLECTIVES",
+    "SPEC_VERSION",
     "TRANSITIONS",
     "Deliver",
     "Error",

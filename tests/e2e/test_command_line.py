@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,11 @@ def test_help_needs_nothing(folder: Path, command: str) -> None:
     done = run(folder, f"{command} --help") if command else run(folder, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+def test_a_reader_who_leaves_is_no_error_to_shout_about(folder: Path) -> None:
+    command = f"{sys.executable} -m choria --help | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ""
