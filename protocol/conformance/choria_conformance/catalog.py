@@ -1,0 +1,41 @@
+"""All cases."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from .broker import framing
+from .cases import Case
+
+SECTIONS = (framing.SECTION,)
+
+
+def all_cases() -> list[Case]:
+    """Every case, in the order of the specification."""
+    return [case for section in SECTIONS for case in section.cases]
+
+
+def select(cases: list[Case], profile: str | None, wanted: list[str]) -> list[Case]:
+    """Cases of a profile whose name, part of it, pattern or requirement was asked for.
+
+    Raises:
+        ValueError: Something that was asked for is no case's.
+    """
+    chosen = [case for case in cases if profile in (None, case.profile)]
+    if not wanted:
+        return chosen
+    found = {case.name for word in wanted for case in _find(chosen, word)}
+    return [case for case in chosen if case.name in found]
+
+
+def _find(cases: list[Case], word: str) -> list[Case]:
+    found = [
+        case
+        for case in cases
+        if word in case.requirements
+        or fnmatchcase(case.name, word)
+        or case.name.startswith(word.rstrip("/") + "/")
+    ]
+    if not found:
+        raise ValueError(f"no case is named {word!r} or about it; --list shows all")
+    return found
