@@ -6,7 +6,7 @@ import traceback
 
 from cyclopts import CycloptsError
 
-from choria.client import Exit
+from choria.client import Exit as Exit
 from choria.errors import (
     BrokerUnreachable,
     ChoriaError,

@@ -39,6 +39,7 @@ class Case:
     destination: str | None = None  # where an answer may go; None: nowhere
     callerid: str = ""
     rule: str = ""  # policy line that decided, as file:line
+    note: str = ""  # said to the audit log instead of what the caller is told
     authorized: Authorized | None = None
     agent: Agent | None = None
     action: Action | None = None

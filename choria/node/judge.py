@@ -189,6 +189,9 @@ def authorized(
     )
     case.rule = verdict.rule
     if isinstance(verdict, Denied):
+        case.note = (
+            verdict.why
+        )  # for the audit log: the text of the line is not the caller's business
         return Stop(End.DENIED, f"{NOT_AUTHORIZED} ({verdict.rule or 'no policy applies'})")
     case.authorized = verdict
     return None

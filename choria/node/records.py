@@ -16,7 +16,7 @@ def audit_record(case: Case, ran: Ran, time_ms: int) -> AuditRecord:
     return AuditRecord(
         time_ms=time_ms,
         outcome=CONSEQUENCES[ran.end].outcome,
-        reason=ran.text,
+        reason=case.note or ran.text,
         request_id=case.request_id.hex(),
         request_time=request.created_ms // 1000 if request else 0,
         caller=case.callerid,

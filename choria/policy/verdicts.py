@@ -80,8 +80,8 @@ class Authorized:
 class Denied:
     """No. ``why`` is a sentence for the audit log and for the operator of the node.
 
-    The caller is told that she is not authorized and no more: which line stopped her is not her
-    business. ``file`` is empty when there is none, ``line`` is 0 when no single line decided.
+    The caller is told that she is not authorized, and by which line of which file, so that she can
+    ask for a change; what the line says is not her business. ``file`` is empty when there is none, ``line`` is 0 when no single line decided.
     """
 
     file: str

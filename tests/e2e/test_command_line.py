@@ -101,6 +101,6 @@ def test_help_needs_nothing(folder: Path, command: str) -> None:
 def test_a_reader_who_leaves_is_no_error_to_shout_about(folder: Path) -> None:
     command = f"{sys.executable} -m choria --help | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True
+        ["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""

@@ -260,6 +260,7 @@ async def test_denied_with_the_policy_line_in_message_and_audit() -> None:
         assert reply.statusmsg.startswith("You are not authorized to call this agent or action")
         assert "default.policy:2" in reply.statusmsg
         assert world.audit.records[0].rule == "default.policy:2"
+        assert "denies choria=rip" in world.audit.records[0].reason
         assert world.audit.outcomes == ["denied"]
         assert world.ran == []
 
