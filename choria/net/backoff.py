@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from choria.errors import Reason
+
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
 
 BACKOFF_CAP_S: Final = 20.0
 RETRY_AFTER_CAP_S: Final = 600.0  # D11: no broker can send its members away for longer
+NO_RETRY: Final = frozenset(
+    {
+        Reason.MALFORMED,
+        Reason.FRAME_TOO_LARGE,
+        Reason.UNKNOWN_FRAME,
+        Reason.ILLEGAL_STATE,
+        Reason.INVALID_FIELD,
+        Reason.UNSUPPORTED_VERSION,
+        Reason.UNSUPPORTED_CRITICAL,
+        Reason.NOT_PERMITTED,
+        Reason.LIMIT,
+        Reason.IDENTITY_REFUSED,
+        Reason.REVOKED,
+    }
+)
+"""Asking again soon would change nothing (CWP-12-3): SPEC.md section 12, column *retry*."""
 _BASE_S: Final = 1.0
 _MAX_DOUBLINGS: Final = 16
 
@@ -38,6 +56,13 @@ class Backoff:
         self._failures = 0
 
 
-def honoured_retry_after_s(retry_after_ms: int) -> float:
-    """What a GOODBYE may make us wait: as asked, at most 10 minutes (D11)."""
-    return min(max(0, retry_after_ms) / 1000.0, RETRY_AFTER_CAP_S)
+def wait_after_s(reason: Reason, retry_after_ms: int, rng: Random) -> float:
+    """How long a GOODBYE keeps us away: as asked, at most 10 minutes (D11).
+
+    About ten minutes when the reason says that asking again is no use, with jitter, since a whole
+    fleet may have been told the same.
+    """
+    asked_s = min(max(0, retry_after_ms) / 1000.0, RETRY_AFTER_CAP_S)
+    if reason in NO_RETRY:
+        return max(asked_s, RETRY_AFTER_CAP_S * rng.uniform(0.8, 1.0))
+    return asked_s

@@ -53,7 +53,13 @@ class Connector(Protocol):
 
 
 class Wire(Protocol):
-    """A byte stream to a broker. Errors are ``LinkLost`` with a text for the operator."""
+    """A byte stream to a broker. Errors are ``LinkLost`` with a text for the operator.
+
+    Attributes:
+        broker: The broker's name as its certificate proves it; None where there is none (memory).
+    """
+
+    broker: str | None
 
     async def send_all(self, data: bytes) -> None:
         """Send ``data``, or lose it when the link is lost: ``receive_some`` tells.
@@ -124,21 +130,24 @@ class TlsConnector:
         wire = TlsWire(tcp, tls)
         try:
             await wire.handshake()
-            self._check_broker(tls)
+            wire.broker = self._prove_broker(tls)
         except BaseException:
             await trio.aclose_forcefully(tcp)
             raise
         return wire
 
-    def _check_broker(self, tls: TlsSteps) -> None:
+    def _prove_broker(self, tls: TlsSteps) -> str:
         if tls.alpn() != ALPN:
             raise LinkLost(f"no CWP broker here: it did not agree on {ALPN}")
         der = tls.certificate() or b""
         try:
             # The store holds the broker issuer alone; this also wants the role in the name (A5).
-            self._credentials.issuers.identify(der, frozenset({Role.BROKER}), self._now_ms())
+            broker = self._credentials.issuers.identify(
+                der, frozenset({Role.BROKER}), self._now_ms()
+            )
         except TrustError as error:
             raise LinkLost(f"not a broker of {self._credentials.network}: {error}") from error
+        return broker.name
 
 
 class TlsWire:
@@ -150,6 +159,7 @@ class TlsWire:
     """
 
     def __init__(self, tcp: trio.SocketStream, tls: TlsSteps) -> None:
+        self.broker: str | None = None
         self._tcp = tcp
         self._tls = tls
         self._login = True

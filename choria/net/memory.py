@@ -63,6 +63,7 @@ class MemoryWire:
     """The member's side: a ``Wire``."""
 
     def __init__(self, engine: Engine, connection: MemoryConnection) -> None:
+        self.broker: str | None = None  # there is no certificate
         self._engine = engine
         self._connection = connection
         self._closed = False

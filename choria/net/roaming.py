@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -30,7 +31,7 @@ from choria.wire import (
 )
 
 from .attachment import Attachment, Farewell
-from .backoff import Backoff, honoured_retry_after_s
+from .backoff import Backoff, wait_after_s
 from .connector import Connector, Wire
 from .endpoints import Endpoint
 from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
@@ -231,12 +232,18 @@ class Roaming:
 
     async def _log_in(self, attachment: Attachment) -> Welcome:
         try:
-            return await attachment.log_in(self._hello, self._check_welcome)
+            return await attachment.log_in(self._hello, partial(self._check_welcome, attachment))
         except ProtocolError as error:
             await last_words(attachment, error)
             raise
 
-    def _check_welcome(self, welcome: Welcome) -> None:
+    def _check_welcome(self, attachment: Attachment, welcome: Welcome) -> None:
+        proved = attachment.wire.broker
+        if proved is not None and welcome.broker != proved:  # CWP-6.2-3
+            raise RemoteProtocolError(
+                f"a broker that is {proved} by its certificate calls itself {welcome.broker}",
+                reason=Reason.IDENTITY_REFUSED,
+            )
         ours = self._connector.principal.network
         if welcome.network != ours:
             raise RemoteProtocolError(
@@ -281,7 +288,7 @@ class Roaming:
         self._changed.unpark_all()
 
     def _note_goodbye(self, endpoint: Endpoint, goodbye: Goodbye) -> None:
-        wait_s = honoured_retry_after_s(goodbye.retry_after_ms)
+        wait_s = wait_after_s(goodbye.reason, goodbye.retry_after_ms, self._rng)
         if wait_s:
             self._not_before[endpoint] = trio.current_time() + wait_s
         self._hints = goodbye.brokers

@@ -266,3 +266,15 @@ async def test_credentials_say_who_we_are(world: Credentialed) -> None:
     rip = world.of("client", "rip")
     assert (rip.network, rip.principal.name) == ("alpha", "rip")
     assert "key=" not in repr(rip)
+
+
+async def test_broker_under_another_name_than_its_certificate_s(world: Credentialed) -> None:
+    """CWP-6.2-3: WELCOME may not claim what the certificate does not prove."""
+    async with a_port(EchoSwitch(broker="b2"), world.broker) as port:
+        rng = seeded(1)
+        endpoints = StaticEndpoints([Endpoint("127.0.0.1", port.number)], rng=rng)
+        connector = TlsConnector(endpoints, world.of("client", "rip"))
+        async with open_session(
+            connector, SessionSettings(), rng=rng, now_ms=wall_clock_ms
+        ) as session:
+            assert "b1 by its certificate calls itself b2" in await _why(session)

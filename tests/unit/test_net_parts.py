@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
+from choria.errors import Reason
 from choria.net import Backoff, ByteQueue
-from choria.net.backoff import honoured_retry_after_s
+from choria.net.backoff import NO_RETRY, wait_after_s
 from choria.net.budget import InboundBudget
 from choria.net.lobby import Guest, Lobby, source_of
 from choria.net.outbox import Outbox, Outgoing
@@ -42,7 +44,20 @@ def test_backoff_starts_again_after_a_welcome() -> None:
     ("asked_ms", "waits_s"), [(0, 0), (-5, 0), (1500, 1.5), (600_000, 600), (86_400_000, 600)]
 )
 def test_retry_after_is_honoured_up_to_ten_minutes(asked_ms: int, waits_s: float) -> None:
-    assert honoured_retry_after_s(asked_ms) == waits_s
+    assert wait_after_s(Reason.BUSY, asked_ms, seeded(1)) == waits_s
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_no_retry_is_what_the_table_says(reason: Reason) -> None:
+    """CWP-12-3: SPEC.md section 12, column *retry*; "no" and "after 10 minutes" keep away."""
+    rows = Path("protocol/SPEC.md").read_text().split("<!-- table: reasons -->")[1]
+    row = next(line for line in rows.splitlines() if line.startswith(f"| {reason.value} |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    _, name, scope, _, sender, retry, _ = cells
+    stays_away = retry.startswith(("no", "after 10")) and scope != "frame" and sender != "member"
+    assert (name, reason in NO_RETRY) == (reason.name, stays_away)
+    if stays_away:
+        assert 480 <= wait_after_s(reason, 0, seeded(1)) <= 600
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 100)), max_size=50))
