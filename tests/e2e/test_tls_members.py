@@ -385,8 +385,9 @@ async def test_failing_transport_costs_one_link(world: Credentialed) -> None:
 
 async def test_shutdown_says_goodbye_and_session_comes_back(world: Credentialed) -> None:
     first, second = EchoSwitch(broker="b1"), EchoSwitch(broker="b2")
+    other = world.of("broker", "b2", dns=["localhost"], ips=["127.0.0.1"])
     with trio.fail_after(10):
-        async with a_port(first, world.broker) as one, a_port(second, world.broker) as two:
+        async with a_port(first, world.broker) as one, a_port(second, other) as two:
             rng = seeded(9)
             endpoints = StaticEndpoints(
                 [Endpoint("127.0.0.1", one.number), Endpoint("127.0.0.1", two.number)], rng=rng
