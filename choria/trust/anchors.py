@@ -21,7 +21,7 @@ from .certificates import (
     validity_of,
     x509_errors,
 )
-from .keys import check_public_key
+from .keys import PublicKey, check_public_key
 from .principals import Role
 
 MAX_ANCHORS: Final = 16  # a kind of issuer; more than one while an issuer is being replaced
@@ -55,27 +55,38 @@ _ANCHOR_CRITICAL: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOI
 class Anchor:
     """One issuer's certificate in a trust store."""
 
-    kind: IssuerKind
+    kind: IssuerKind | None  # None: one CA for all roles, as Puppet's is
     certificate: x509.Certificate
     subject: bytes
+    key: PublicKey
     public_key: bytes  # DER of the key: the issuer's identity for revocation, whatever its name
     validity: Validity
 
+    @property
+    def vouches_for(self) -> frozenset[Role]:
+        """The roles that this issuer may make."""
+        return frozenset(Role) if self.kind is None else VOUCHES_FOR[self.kind]
 
-def make_anchor(kind: IssuerKind, certificate: x509.Certificate) -> Anchor:
-    """Check that a certificate may stand in a trust store. Raises TrustError."""
-    with x509_errors(f"a certificate among the issuers '{kind}' cannot be read"):
+
+def make_anchor(kind: IssuerKind | None, certificate: x509.Certificate) -> Anchor:
+    """Check that a certificate may stand in a trust store. Raises TrustError.
+
+    Args:
+        kind: the store; None for a CA that vouches for all roles.
+        certificate: the issuer's.
+    """
+    kind_name = kind or "all"
+    with x509_errors(f"a certificate among the issuers '{kind_name}' cannot be read"):
         name = certificate.subject.rfc4514_string()[:120]
         try:
             check_signature_hash(certificate)
             _check_may_issue(certificate.extensions)
             key = check_public_key(certificate.public_key())
         except TrustError as exc:
-            raise TrustError(f"issuer {name!r} among '{kind}': {exc}") from exc
+            raise TrustError(f"issuer {name!r} among '{kind_name}': {exc}") from exc
         der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return Anchor(
-            kind, certificate, certificate.subject.public_bytes(), der, validity_of(certificate)
-        )
+        subject = certificate.subject.public_bytes()
+        return Anchor(kind, certificate, subject, key, der, validity_of(certificate))
 
 
 def check_unambiguous(anchors: Iterable[tuple[str, Anchor]]) -> None:
@@ -92,9 +103,9 @@ def check_unambiguous(anchors: Iterable[tuple[str, Anchor]]) -> None:
 def check_count(anchors: Iterable[Anchor]) -> None:
     """Raise TrustError beyond 16 issuers of a kind."""
     kinds = [anchor.kind for anchor in anchors]
-    for kind in IssuerKind:
+    for kind in (*IssuerKind, None):
         if kinds.count(kind) > MAX_ANCHORS:
-            raise TrustError(f"more than {MAX_ANCHORS} issuers '{kind}'")
+            raise TrustError(f"more than {MAX_ANCHORS} issuers '{kind or 'all'}'")
 
 
 def _check_may_issue(extensions: x509.Extensions) -> None:

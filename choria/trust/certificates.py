@@ -22,14 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from choria.errors import TrustError
 
 from .keys import PublicKey, check_public_key
-from .principals import (
-    DEFAULT_GRANTS,
-    GRANTS_OID,
-    URI_SCHEME,
-    Role,
-    parse_principal_uri,
-    read_grants,
-)
+from .naming import Naming, UriNaming
+from .principals import Role
 from .times import describe_span, format_time
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -97,6 +91,7 @@ class Leaf:
     certificate: x509.Certificate
     thumbprint: bytes  # SHA-256 of the DER, as in COSE's x5t
     role: Role
+    second_role: Role | None
     name: str
     grants: frozenset[str]
     validity: Validity
@@ -138,21 +133,23 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         return certificate
 
 
-def read_leaf(der: bytes) -> Leaf:
+def read_leaf(der: bytes, naming: Naming | None = None) -> Leaf:
     """Read an end entity's certificate. Raises TrustError for any that could not be ours."""
+    naming = naming or UriNaming()
     certificate = parse_certificate(der)
     with x509_errors("the certificate cannot be read"):
         extensions = certificate.extensions
-        role, name = _read_uri(extensions)
-        with _naming(f"{role} {name}"):
+        claim = naming.claim(certificate)
+        with _about(f"{claim.role} {claim.name}"):
             check_signature_hash(certificate)
             _check_leaf_extensions(extensions)
             return Leaf(
                 certificate=certificate,
                 thumbprint=sha256(der).digest(),
-                role=role,
-                name=name,
-                grants=_read_grants(extensions, role),
+                role=claim.role,
+                second_role=claim.second,
+                name=claim.name,
+                grants=naming.grants(certificate, claim.role),
                 validity=validity_of(certificate),
                 purposes=_read_purposes(extensions),
                 public_key=check_public_key(certificate.public_key()),
@@ -167,7 +164,7 @@ def validity_of(certificate: x509.Certificate) -> Validity:
     )
 
 
-def check_signature_hash(certificate: x509.Certificate) -> None:
+def check_signature_hash(certificate: x509.Certificate | x509.CertificateRevocationList) -> None:
     """Raise TrustError unless the issuer signed with SHA-2 (SHA-1 can be collided, Ed25519 has none)."""
     if not isinstance(certificate.signature_hash_algorithm, _SIGNATURE_HASHES):
         oid = certificate.signature_algorithm_oid.dotted_string
@@ -186,28 +183,11 @@ def check_critical(extensions: x509.Extensions, known: frozenset[x509.ObjectIden
 
 
 @contextmanager
-def _naming(whose: str) -> Iterator[None]:
+def _about(whose: str) -> Iterator[None]:
     try:
         yield
     except TrustError as exc:
         raise TrustError(f"certificate of {whose}: {exc}") from exc
-
-
-def _read_uri(extensions: x509.Extensions) -> tuple[Role, str]:
-    try:
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        uris = []
-    else:
-        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    # Any case of the scheme counts, so that CHORIA:// beside choria:// is two, not one and a stranger.
-    ours = [uri for uri in uris if uri[: len(URI_SCHEME)].lower() == URI_SCHEME]
-    if len(ours) != 1:
-        found = f"{len(ours)} choria:// URIs" if ours else "no choria:// URI"
-        raise TrustError(
-            f"the certificate has {found} among its alternative names, exactly one says who it is"
-        )
-    return parse_principal_uri(ours[0])
 
 
 def _check_leaf_extensions(extensions: x509.Extensions) -> None:  # CWP-13.2-1
@@ -231,10 +211,3 @@ def _required(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension
 def _read_purposes(extensions: x509.Extensions) -> frozenset[Purpose]:
     usages = set(_required(extensions, x509.ExtendedKeyUsage))
     return frozenset(purpose for purpose in Purpose if purpose.value in usages)
-
-
-def _read_grants(extensions: x509.Extensions, role: Role) -> frozenset[str]:
-    for extension in extensions:
-        if extension.oid == GRANTS_OID and isinstance(extension.value, x509.UnrecognizedExtension):
-            return read_grants(extension.value.value)
-    return DEFAULT_GRANTS[role]

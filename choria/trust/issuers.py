@@ -26,7 +26,6 @@ from choria.wire import parse_identity
 
 from .anchors import (
     ISSUER_OF,
-    VOUCHES_FOR,
     Anchor,
     IssuerKind,
     check_count,
@@ -35,7 +34,9 @@ from .anchors import (
 )
 from .certificates import Leaf, Purpose, Validity, parse_certificate, read_leaf, x509_errors
 from .keys import PublicKey
-from .principals import Principal, Role
+from .naming import Naming, UriNaming
+from .principals import DEFAULT_GRANTS, Principal, Role
+from .revocation import Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Identified:
     serial: int
     purposes: frozenset[Purpose]
     public_key: PublicKey
+    revocations: Revocations
+    second: Principal | None = None  # who it is where its first role makes no sense
 
     def check(
         self, roles: frozenset[Role], now_ms: int, purpose: Purpose | None = None
@@ -62,44 +65,76 @@ class Identified:
         """
         whose = f"{self.principal.role} {self.principal.name}"
         self.issuer.validity.check(
-            f"issuer '{self.issuer.kind}' of {self.principal.network}", now_ms
+            f"issuer '{self.issuer.kind or 'all'}' of {self.principal.network}", now_ms
         )
         self.validity.check(whose, now_ms)
-        if self.principal.role not in roles:
-            wanted = " or ".join(sorted(roles)) or "nobody"
-            raise TrustError(
-                f"certificate of {whose}: a {wanted} is wanted here; use a certificate of that role"
-            )
-        needed = purpose or (
-            Purpose.SERVER if self.principal.role is Role.BROKER else Purpose.CLIENT
-        )
+        self.revocations.check(self.issuer, self.serial, whose, now_ms)
+        principal = self._in_one_of(roles, whose)
+        needed = purpose or (Purpose.SERVER if principal.role is Role.BROKER else Purpose.CLIENT)
         if needed not in self.purposes:
             usage = f"{needed.name.lower()} authentication"
             raise TrustError(
                 f"certificate of {whose} is not for {usage} (extended key usage): have it issued anew"
             )
-        return self.principal
+        return principal
+
+    def _in_one_of(self, roles: frozenset[Role], whose: str) -> Principal:
+        for principal in (self.principal, self.second):
+            if principal is not None and principal.role in roles:
+                return principal
+        wanted = " or ".join(sorted(roles)) or "nobody"
+        hint = "use a certificate of that role"
+        if self.issuer.kind is None:  # one CA for all: nothing in the certificate says a role
+            hint = "with Puppet's CA the names in [puppet] of the configuration decide"
+        raise TrustError(f"certificate of {whose}: a {wanted} is wanted here; {hint}")
 
 
 class Issuers:
-    """The trust anchors of one network, in three stores that are never one bundle (F1)."""
+    """The trust anchors of one network, in three stores that are never one bundle (F1).
 
-    __slots__ = ("_by_subject", "anchors", "network")
+    Attributes:
+        revocations: who was taken back; shared by everything that was identified here.
+    """
 
-    def __init__(
+    __slots__ = ("_by_subject", "_naming", "anchors", "network", "revocations")
+
+    def __init__(  # noqa: PLR0913  # stores of one kind each, all by name
         self,
         network: str,
         brokers: Iterable[x509.Certificate] = (),
         nodes: Iterable[x509.Certificate] = (),
         clients: Iterable[x509.Certificate] = (),
+        *,
+        everyone: Iterable[x509.Certificate] = (),
+        naming: Naming | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
-        """Check the anchors. Raises TrustError; also when one key would vouch in two stores (A7)."""
+        """Check the anchors. Raises TrustError; also when one key would vouch in two stores (A7).
+
+        Args:
+            network: the network's name.
+            brokers: issuers of brokers only.
+            nodes: issuers of nodes only.
+            clients: issuers of clients, services and relays only.
+            everyone: issuers of all roles, where a CA has one for all: ``naming`` tells them apart.
+            naming: how certificates name their owners; by default the built-in CA's way.
+            revocations: who was taken back; by default nobody.
+        """
         self.network = parse_network(network)
-        stores = {IssuerKind.BROKERS: brokers, IssuerKind.NODES: nodes, IssuerKind.CLIENTS: clients}
+        self.revocations = revocations or Revocations()
+        self._naming = naming or UriNaming()
+        stores: dict[IssuerKind | None, Iterable[x509.Certificate]] = {
+            IssuerKind.BROKERS: brokers,
+            IssuerKind.NODES: nodes,
+            IssuerKind.CLIENTS: clients,
+            None: everyone,
+        }
         self.anchors = tuple(
             make_anchor(kind, item) for kind, store in stores.items() for item in store
         )
-        check_unambiguous((f"the issuer '{anchor.kind}'", anchor) for anchor in self.anchors)
+        check_unambiguous(
+            (f"the issuer '{anchor.kind or 'all'}'", anchor) for anchor in self.anchors
+        )
         self._by_subject: dict[bytes, list[Anchor]] = {}
         for anchor in self.anchors:
             self._by_subject.setdefault(anchor.subject, []).append(anchor)
@@ -107,9 +142,9 @@ class Issuers:
 
     def examine(self, der: bytes) -> Identified:
         """Prove who made a certificate and for whom. Raises TrustError. The time is not looked at."""
-        leaf = read_leaf(der)
+        leaf = read_leaf(der, self._naming)
         anchor = self._prove(leaf)
-        if leaf.role not in VOUCHES_FOR[anchor.kind]:
+        if leaf.role not in anchor.vouches_for:
             raise TrustError(
                 f"certificate of {leaf.whose} was made by the issuer '{anchor.kind}' of network {self.network}, "
                 f"which may not vouch for a {leaf.role}: the issuer '{ISSUER_OF[leaf.role]}' must make it"
@@ -122,6 +157,8 @@ class Issuers:
             serial=leaf.certificate.serial_number,
             purposes=leaf.purposes,
             public_key=leaf.public_key,
+            revocations=self.revocations,
+            second=self._second(leaf),
         )
 
     def identify(
@@ -135,6 +172,12 @@ class Issuers:
         certificate = parse_certificate(der)
         with x509_errors("the certificate's issuer cannot be read"):
             return certificate.issuer.public_bytes() in self._by_subject
+
+    def _second(self, leaf: Leaf) -> Principal | None:
+        role = leaf.second_role
+        if role is None:
+            return None
+        return Principal(self.network, role, leaf.name, DEFAULT_GRANTS[role])
 
     def _prove(self, leaf: Leaf) -> Anchor:
         with x509_errors(f"certificate of {leaf.whose}: its issuer cannot be read"):
