@@ -1,42 +1,39 @@
-"""A whole filter: conditions of four kinds, how they travel, and the verdict.
+"""A whole filter: conditions of five kinds, how they travel, and the verdict.
 
-Kinds are joined by AND. Within identities one is enough (OR); facts, classes and agents must all
-hold (AND). The empty filter matches every machine.
+Kinds are joined by AND. Within identities one is enough (OR); facts, classes, agents and compound
+expressions must all hold (AND). The empty filter matches every machine.
 
-On the wire a filter is a map ``{1: identities, 2: facts, 3: agents, 4: classes}`` with empty kinds
+On the wire a filter is a map ``{1: identities, 2: facts, 3: agents, 4: classes, 5: compound}`` with empty kinds
 left out; a fact is ``[fact, operator, value]``. An unknown key is always refused, whatever its
 number: a machine that ignored a condition would run what it was not meant to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from choria.errors import FilterError
 
+from .compound import Compound, parse_compound
 from .facts import FactFilter, Operator, parse_fact
 from .names import NameFilter, parse_name
 from .paths import Facts
 from .regex import is_regex
+from .subject import Subject
+from .words import parse_word
 
 _T = TypeVar("_T")
 
 MAX_CONDITIONS: Final = 256
 """Conditions of one kind. More names than this are directed requests, not filters."""
 
-_IDENTITIES, _FACTS, _AGENTS, _CLASSES = 1, 2, 3, 4
+MAX_COMPOUNDS: Final = 16
+"""Compound expressions of one filter: each may cost what ``choria.filters.compound`` allows."""
 
-
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """What a filter is judged against: one machine."""
-
-    identity: str
-    facts: Facts
-    agents: frozenset[str] = frozenset()
-    classes: frozenset[str] = frozenset()
+_IDENTITIES, _FACTS, _AGENTS, _CLASSES, _COMPOUNDS = 1, 2, 3, 4, 5
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +43,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[FactFilter, ...] = ()
     agents: tuple[NameFilter, ...] = ()
     classes: tuple[NameFilter, ...] = ()
+    compounds: tuple[Compound, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether every machine matches."""
-        return not (self.identities or self.facts or self.agents or self.classes)
+        return self == Filter()
 
     @property
     def plain_identities(self) -> tuple[str, ...] | None:
@@ -69,17 +67,18 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             _FACTS: [[f.fact, f.operator.value, f.value] for f in self.facts],
             _AGENTS: [name.text for name in self.agents],
             _CLASSES: [name.text for name in self.classes],
+            _COMPOUNDS: [compound.text for compound in self.compounds],
         }
         return {key: conditions for key, conditions in kinds.items() if conditions}
 
     @classmethod
-    def from_wire(cls, wire: Mapping[Any, Any]) -> Filter:
-        """Read what ``to_wire`` made.
+    def from_wire(cls, wire: Mapping[Any, Any], functions: Collection[str] = ()) -> Filter:
+        """Read what ``to_wire`` made; ``functions`` are the data plugins that compounds may call.
 
         Raises:
             FilterError: the shape is wrong, a kind is unknown, or a condition cannot be read.
         """
-        unknown = set(wire) - {_IDENTITIES, _FACTS, _AGENTS, _CLASSES}
+        unknown = set(wire) - {_IDENTITIES, _FACTS, _AGENTS, _CLASSES, _COMPOUNDS}
         if unknown or any(type(key) is not int for key in wire):
             raise FilterError(
                 f"the filter holds kinds of condition that are unknown here: {sorted(map(str, unknown))}"
@@ -89,38 +88,48 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             facts=[_fact(row) for row in _conditions(wire, _FACTS, list)],
             agents=_conditions(wire, _AGENTS, str),
             classes=_conditions(wire, _CLASSES, str),
+            compounds=_conditions(wire, _COMPOUNDS, str),
+            functions=functions,
         )
 
 
-def parse_filter(
+def parse_filter(  # noqa: PLR0913  # one for each flag
     *,
     identities: Iterable[str] = (),
     facts: Iterable[str | FactFilter] = (),
     agents: Iterable[str] = (),
     classes: Iterable[str] = (),
     combined: Iterable[str] = (),
+    compounds: Iterable[str] = (),
+    functions: Collection[str] = (),
 ) -> Filter:
-    """Read a filter as typed: ``-I``, ``-F``, ``-A``, ``-C`` and ``-W``.
+    """Read a filter as typed: ``-I``, ``-F``, ``-A``, ``-C``, ``-W`` and ``-S``.
 
     ``combined`` texts are split at spaces; a part that reads as a fact filter is one, any other is
-    a class, as Choria's ``-W "country=uk /apache/"``.
+    a class, as Choria's ``-W "country=uk /apache/"``. ``compounds`` may call the data plugins that
+    ``functions`` names.
 
     Raises:
         FilterError: a condition cannot be read, or there are too many.
     """
-    fact_list: list[FactFilter] = [parse_fact(f) if isinstance(f, str) else f for f in facts]
-    class_list = list(classes)
-    for part in " ".join(combined).split():
-        if is_regex(part) or not _reads_as_fact(part):
-            class_list.append(part)
-        else:
-            fact_list.append(parse_fact(part))
+    words = [parse_word(part) for part in " ".join(combined).split()]
+    fact_list = [parse_fact(f) if isinstance(f, str) else f for f in facts]
+    fact_list += [word.fact for word in words if word.fact is not None]
+    class_list = [*classes, *(word.text for word in words if word.fact is None)]
     return Filter(
         identities=_bounded(parse_name(name) for name in identities),
         facts=_bounded(fact_list),
         agents=_bounded(parse_name(name) for name in agents),
         classes=_bounded(parse_name(name, ignore_case=True) for name in class_list),
+        compounds=_compounds(compounds, functions),
     )
+
+
+def _compounds(texts: Iterable[str], functions: Collection[str]) -> tuple[Compound, ...]:
+    kept = list(texts)
+    if len(kept) > MAX_COMPOUNDS:
+        raise FilterError(f"a filter has at most {MAX_COMPOUNDS} compound expressions")
+    return tuple(parse_compound(text, functions) for text in kept)
 
 
 def matches(wanted: Filter, subject: Subject) -> bool:
@@ -131,7 +140,9 @@ def matches(wanted: Filter, subject: Subject) -> bool:
         return False
     if not all(name.holds_any(subject.classes) for name in wanted.classes):
         return False
-    return all(_holds(fact, subject.facts) for fact in wanted.facts)
+    if not all(_holds(fact, subject.facts) for fact in wanted.facts):
+        return False
+    return all(compound.judge(subject).holds for compound in wanted.compounds)
 
 
 def _holds(fact: FactFilter, facts: Facts) -> bool:
@@ -139,14 +150,6 @@ def _holds(fact: FactFilter, facts: Facts) -> bool:
         return fact.holds(facts)
     except FilterError:
         return False
-
-
-def _reads_as_fact(text: str) -> bool:
-    try:
-        parse_fact(text)
-    except FilterError:
-        return any(char in text for char in "=<>")  # a fact with a mistake is not a class
-    return True
 
 
 def _bounded(conditions: Iterable[_T]) -> tuple[_T, ...]:

@@ -27,15 +27,16 @@ class NameFilter(msgspec.Struct, frozen=True):
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is the one that is meant."""
-        if is_regex(self.text):
-            return parse_regex(self.text, ignore_case=self.ignore_case).found_in(name)
-        if self.ignore_case:
-            return self.text.lower() == name.lower()
-        return self.text == name
+        return self.holds_any((name,))
 
     def holds_any(self, names: Iterable[str]) -> bool:
         """Whether one of ``names`` is the one that is meant."""
-        return any(self.holds(name) for name in names)
+        if is_regex(self.text):
+            expression = parse_regex(self.text, ignore_case=self.ignore_case)
+            return any(expression.found_in(name) for name in names)
+        if self.ignore_case:
+            return self.text.lower() in (name.lower() for name in names)
+        return self.text in names
 
 
 def parse_name(text: str, *, ignore_case: bool = False) -> NameFilter:

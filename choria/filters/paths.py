@@ -16,7 +16,7 @@ Nine million random paths of up to 14 pieces of syntax raised nothing and took a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from choria.errors import FilterError
 
 MAX_PATH_CHARS: Final = 256
 _MAX_NESTING: Final = 8
+_MAX_FACT_DEPTH: Final = 64
 _NESTS: Final = frozenset("|@#([{")
 _BUILDS: Final = frozenset("[{!")
 
@@ -52,11 +53,12 @@ class Facts:
     in is made once.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_tree", "text")
 
     def __init__(self, facts: Mapping[str, Any] | None = None) -> None:
+        self._tree: dict[str, Any] | None = None
         try:
-            self._text = msgspec.json.encode(dict(facts or {}), enc_hook=str).decode()
+            self.text = msgspec.json.encode(dict(facts or {}), enc_hook=str).decode()
         except (TypeError, ValueError, OverflowError, RecursionError) as exc:
             raise FilterError(f"these facts cannot be searched: {exc}") from exc
 
@@ -72,13 +74,48 @@ class Facts:
             FilterError: the path breaks the bounds above.
         """
         check_path(path)
-        found = pygjson.get(self._text, path)
+        found = pygjson.get(self.text, path)
         if not found.exists():
             return MISSING
         if found.type_ in {list, dict}:
             return COMPOSITE
         value: Scalar = found.value
         return value
+
+    def value(self, path: str, charge: Callable[[int], None]) -> Any:
+        """The value at ``path``, whole lists and maps too; None when there is none.
+
+        Args:
+            path: a path as in ``lookup``.
+            charge: is told how many values are taken out, and may raise.
+
+        Raises:
+            FilterError: the path breaks the bounds above.
+        """
+        check_path(path)
+        found = pygjson.get(self.text, path)
+        return _plain(found, charge) if found.exists() else None
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """All facts as JSON values, made once. Shared: not to be changed."""
+        if self._tree is None:
+            self._tree = msgspec.json.decode(self.text, type=dict[str, Any])
+        return self._tree
+
+
+def _plain(found: Any, charge: Callable[[int], None], depth: int = 0) -> Any:
+    """A pygjson result without its wrappers, which only know each other."""
+    charge(1)
+    if depth > _MAX_FACT_DEPTH:
+        raise FilterError(f"the fact is nested deeper than {_MAX_FACT_DEPTH}")
+    if not isinstance(found, pygjson.Result):
+        return found
+    if found.type_ is dict:
+        return {key: _plain(value, charge, depth + 1) for key, value in found.items()}
+    if found.type_ is list:
+        return [_plain(item, charge, depth + 1) for item in found]
+    return found.value
 
 
 def check_path(path: str) -> None:

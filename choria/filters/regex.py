@@ -54,12 +54,21 @@ def parse_regex(text: str, *, ignore_case: bool) -> Regex:
     if not inner:
         # Choria accepts it and matches everything; nobody writes `//` and means "all".
         raise FilterError("an empty regular expression would match everything")
-    if len(inner) > MAX_REGEX_CHARS:
+    return compile_regex(inner, ignore_case=ignore_case)
+
+
+def compile_regex(text: str, *, ignore_case: bool) -> Regex:
+    """Read an expression that stands without slashes; the empty one matches everything.
+
+    Raises:
+        FilterError: it is longer than ``MAX_REGEX_CHARS`` or not RE2 syntax.
+    """
+    if len(text) > MAX_REGEX_CHARS:
         raise FilterError(f"a regular expression has at most {MAX_REGEX_CHARS} characters")
     try:
-        return Regex(inner, ignore_case=ignore_case)
+        return Regex(text, ignore_case=ignore_case)
     except re2.error as exc:
-        raise FilterError(f"/{inner}/ is no regular expression: {_reason(exc)}") from exc
+        raise FilterError(f"/{text}/ is no regular expression: {_reason(exc)}") from exc
     except UnicodeEncodeError as exc:
         raise FilterError("a regular expression must be valid Unicode") from exc
 

@@ -1,0 +1,67 @@
+"""Compound filters: ``-S 'with("apache") and fact("cores") > 4'``. Pure.
+
+The language is the part of expr (Go) that Choria documents: variables ``agents``, ``classes`` and
+``facts``; ``with()``, ``fact()``, ``include()``, ``semver()``, ``len()`` and data plugins as
+functions; ``and or not ! && || == != < <= > >= in contains matches =~ startsWith endsWith + - * / %
+?:``; indexes and fields; ``any all none one count`` with a closure ``{# == "x"}``.
+
+Where we differ from Choria:
+
+- ``facts`` is the map of facts, so ``facts.os.family`` works; Choria's holds raw bytes;
+- division by 0 and numbers beyond 64 bits cannot be judged instead of being infinite or wrapped;
+- ``%`` takes ``8.0`` for ``8``, since Choria's facts never are whole numbers and never work there;
+- a mistake in a constant (path, expression, version, condition) is refused when the text is read.
+
+What cannot be judged on a machine is no match there, and the reason can be had (``judge``).
+An expression is bounded in length, size, depth and steps; regular expressions are RE2's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+from choria.errors import FilterError
+from choria.filters.subject import Subject
+
+from .check import check
+from .evaluate import evaluate
+from .limits import MAX_EXPRESSION_CHARS
+from .parser import parse
+from .tree import Node
+
+__all__ = ["MAX_EXPRESSION_CHARS", "Compound", "Judgement", "parse_compound"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a machine is meant. ``why`` is what could not be judged, else empty."""
+
+    holds: bool
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Compound:
+    """An expression that was read. Make it with ``parse_compound``."""
+
+    text: str
+    tree: Node = dataclasses.field(compare=False, repr=False)
+
+    def judge(self, subject: Subject) -> Judgement:
+        """Whether the expression is true of a machine; never raises."""
+        try:
+            return Judgement(evaluate(self.tree, subject))
+        except FilterError as exc:
+            return Judgement(holds=False, why=str(exc))
+
+
+def parse_compound(text: str, functions: Collection[str] = ()) -> Compound:
+    """Read an expression that may call the data plugins named in ``functions``.
+
+    Raises:
+        FilterError: it cannot be read; the sentence says at which character and why.
+    """
+    tree = parse(text, functions)
+    check(tree)
+    return Compound(text, tree)

@@ -1,0 +1,27 @@
+"""The words of the language and how strongly operators bind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+POWERS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(["or"], 10),
+    **dict.fromkeys(["and"], 15),
+    **dict.fromkeys(["==", "!=", "<", "<=", ">", ">="], 20),
+    **dict.fromkeys(["in", "matches", "contains", "startsWith", "endsWith"], 20),
+    **dict.fromkeys(["+", "-"], 30),
+    **dict.fromkeys(["*", "/", "%"], 60),
+}
+UNARY: Final[Mapping[str, int]] = {"not": 50, "-": 90, "+": 90}
+SPELLINGS: Final[Mapping[str, str]] = {"&&": "and", "||": "or", "!": "not", "=~": "matches"}
+ORDER: Final = frozenset({"<", "<=", ">", ">="})
+NEGATABLE: Final = frozenset({"in", "matches", "contains", "startsWith", "endsWith"})
+CONSTANTS: Final[Mapping[str, bool | None]] = {
+    "true": True, "false": False, "nil": None, "null": None,
+}  # fmt: skip
+WORDS: Final = frozenset({"and", "or", "not"}) | NEGATABLE
+
+CLOSURES: Final = frozenset({"any", "all", "none", "one", "count"})
+FUNCTIONS: Final[Mapping[str, int]] = {"with": 1, "fact": 1, "include": 2, "semver": 2, "len": 1}
+"""Functions of the language, and how many arguments each takes."""
