@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import sys
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -45,6 +46,7 @@ EXITS = {
     Exit.DENIED: "every reply is a denial",
     Exit.UNREACHABLE: "no broker could be reached",
     Exit.INTERRUPTED: "Ctrl-C",
+    Exit.BROKEN_PIPE: "whoever read the output has closed it",
 }
 
 
@@ -122,8 +124,19 @@ def key_texts(schema: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
         yield match[1], re.sub(r"\s+", " ", match[2].replace("``", "`"))
 
 
+def told_of(schema: type[msgspec.Struct], prefix: str = "") -> dict[str, str]:
+    """What the docstrings of a configuration class and of the tables in it say of each dotted key."""
+    told = {prefix + key: text for key, text in key_texts(schema)}
+    for field in msgspec.structs.fields(schema):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            told |= told_of(field.type, f"{prefix}{field.name}.")
+    return told
+
+
 def type_name(annotation: object) -> str:
     """Say a type as a writer of TOML knows it."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{choice}`" for choice in typing.get_args(annotation))
     names = {"str": "text", "Path": "path", "int": "integer", "float": "number", "bool": "boolean"}
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     text = re.sub(
@@ -146,10 +159,7 @@ def default_text(value: object) -> str:
 def program_part(program: str) -> str:
     """One program's keys."""
     title, schema = PROGRAMS[program]
-    told = dict(key_texts(schema))
-    for field in msgspec.structs.fields(schema):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            told |= {f"{field.name}.{key}": text for key, text in key_texts(field.type)}
+    told = told_of(schema)
     rows = [
         [f"`{leaf.key}`", type_name(leaf.type), default_text(leaf.default), told[leaf.key], f"`{env_name(leaf.key)}`"]
         for leaf in leaves(schema)

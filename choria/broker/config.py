@@ -6,12 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from choria.net import PuppetConfig
+
 
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``choria-trio broker``.
 
     Attributes:
-        credentials: Folder made by ``choria-trio ca issue broker NAME``.
+        credentials: Folder made by ``choria-trio ca issue broker NAME``, or Puppet's ssl folder, which is looked
+            for when this is not set.
+        puppet: How Puppet's certificates are used.
         listen: ``host:port`` each, ``[::1]:7422`` for IPv6.
         collectives: Names of the collectives that members may be in.
         grants: Further grants by ``role/name``, as ``"relay/tokyo" = ["relay:tokyo"]``.
@@ -24,6 +28,7 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     credentials: Path | None = None
+    puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
     listen: list[str] = msgspec.field(
         default_factory=lambda: ["0.0.0.0:7422"]
     )  # a broker serves everybody

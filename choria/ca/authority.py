@@ -57,8 +57,12 @@ class Authority:
     @property
     def trusted(self) -> Issuers:
         """What its members trust."""
-        stores = {kind.value: (pair.certificate,) for kind, pair in self.issuers.items()}
-        return Issuers(self.network, **stores)
+        return Issuers(
+            self.network,
+            brokers=(self.issuers[IssuerKind.BROKERS].certificate,),
+            nodes=(self.issuers[IssuerKind.NODES].certificate,),
+            clients=(self.issuers[IssuerKind.CLIENTS].certificate,),
+        )
 
     def trust_files(self) -> dict[str, bytes]:
         """The PEM files of a trust folder by name."""

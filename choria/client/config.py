@@ -6,12 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from choria.net import PuppetConfig
+
 
 class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``ping``, ``discover`` and ``call``.
 
     Attributes:
-        credentials: Folder made by ``choria-trio ca issue client NAME``.
+        credentials: Folder made by ``choria-trio ca issue client NAME``, or Puppet's ssl folder, which is looked
+            for when this is not set.
+        puppet: How Puppet's certificates are used.
         brokers: ``host:port`` each; tried in random order.
         srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
         collective: The collective that is asked.
@@ -23,6 +27,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     credentials: Path | None = None
+    puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
     brokers: list[str] = []
     srv_domain: str = ""
     collective: str = "choria"

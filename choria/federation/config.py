@@ -6,17 +6,22 @@ from pathlib import Path
 
 import msgspec
 
+from choria.net import PuppetConfig
+
 
 class RelaySide(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One of the two networks that a relay joins.
 
     Attributes:
-        credentials: Folder made by that network's ``choria-trio ca issue relay NAME``.
+        credentials: Folder made by that network's ``choria-trio ca issue relay NAME``, or Puppet's ssl
+            folder, which is looked for when this is not set.
+        puppet: How Puppet's certificates are used.
         brokers: ``host:port`` each.
         srv_domain: Domain whose SRV record names brokers, when ``brokers`` is empty.
     """
 
     credentials: Path | None = None
+    puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
     brokers: list[str] = []
     srv_domain: str = ""
 

@@ -18,7 +18,15 @@ from .engine import Engine
 from .greeter import Greeter
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
+from .puppet import (
+    PuppetConfig,
+    Whereabouts,
+    find_puppet_folder,
+    is_puppet_folder,
+    load_puppet_credentials,
+)
 from .replies import Incoming
+from .revocation_file import RevocationFile
 from .serve import serve_broker_port
 from .session import RoutedMessage, Session, open_session
 from .settings import EngineSettings, SessionSettings
@@ -41,6 +49,8 @@ __all__ = [
     "MemoryConnector",
     "MemoryShell",
     "Peer",
+    "PuppetConfig",
+    "RevocationFile",
     "RoutedMessage",
     "Session",
     "SessionSettings",
@@ -48,9 +58,13 @@ __all__ = [
     "StaticEndpoints",
     "Switch",
     "TlsConnector",
+    "Whereabouts",
     "Wire",
+    "find_puppet_folder",
+    "is_puppet_folder",
     "load_credentials",
     "load_issuers",
+    "load_puppet_credentials",
     "open_session",
     "parse_endpoint",
     "serve_broker_port",

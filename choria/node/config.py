@@ -6,12 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from choria.net import PuppetConfig
+
 
 class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``choria-trio node``.
 
     Attributes:
-        credentials: Folder made by ``choria-trio ca issue node NAME``.
+        credentials: Folder made by ``choria-trio ca issue node NAME``, or Puppet's ssl folder, which is looked
+            for when this is not set.
+        puppet: How Puppet's certificates are used.
         brokers: ``host:port`` each; tried in random order.
         srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
         collectives: Collectives that the node is in; the first is its main one.
@@ -28,6 +32,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     credentials: Path | None = None
+    puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
     brokers: list[str] = []
     srv_domain: str = ""
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])

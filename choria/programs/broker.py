@@ -26,8 +26,8 @@ from choria.trust import Role
 from choria.wire import MAX_FRAME_OVERHEAD_BYTES, Limits
 
 from . import new_rng
-from .connect import credentials_from
 from .files import write_atomically
+from .identity import credentials_from, watch_revocations
 from .shutdown import until_told_to_stop
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ async def run_broker(config: BrokerConfig) -> None:
     Raises:
         ConfigError: Credentials are missing or not a broker's, or an address cannot be listened on.
     """
-    credentials = credentials_from(config.credentials)
+    credentials = credentials_from(config, Role.BROKER)
     if credentials.principal.role is not Role.BROKER:
         raise ConfigError(
             f"{credentials.folder} belongs to {credentials.principal.label}: a broker needs a broker's credentials"
@@ -56,20 +56,17 @@ async def run_broker(config: BrokerConfig) -> None:
     listeners = await _listen([parse_endpoint(address) for address in config.listen])
     _settle_memory()
     shutdown = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(
-            partial(
-                serve_broker_port,
-                listeners,
-                engine,
-                door,
-                shutdown=shutdown,
-                grace_s=config.grace_s,
-            )
-        )
-        _announce(listeners, credentials, config.ready_file)
-        await until_told_to_stop()
-        shutdown.set()
+    serve = partial(
+        serve_broker_port, listeners, engine, door, shutdown=shutdown, grace_s=config.grace_s
+    )
+    async with trio.open_nursery() as helpers:
+        helpers.start_soon(watch_revocations, credentials)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve)
+            _announce(listeners, credentials, config.ready_file)
+            await until_told_to_stop()
+            shutdown.set()
+        helpers.cancel_scope.cancel()
 
 
 def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:

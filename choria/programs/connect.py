@@ -1,4 +1,4 @@
-"""From configuration to a session: credentials, where brokers are, foreign trust."""
+"""From configuration to a session: where brokers are, foreign trust."""
 
 from __future__ import annotations
 
@@ -14,24 +14,10 @@ from choria.net import (
     SrvEndpoints,
     StaticEndpoints,
     TlsConnector,
-    load_credentials,
     parse_endpoint,
 )
 
 from . import new_rng
-
-HOW_TO_ISSUE = "make one with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name it with --credentials or in the configuration"
-
-
-def credentials_from(folder: Path | None) -> Credentials:
-    """Load the credentials folder that configuration names.
-
-    Raises:
-        ConfigError: None is named, or it cannot be used.
-    """
-    if folder is None:
-        raise ConfigError(f"no credentials are configured: {HOW_TO_ISSUE}")
-    return load_credentials(folder)
 
 
 def endpoints_from(brokers: Sequence[str], srv_domain: str) -> Endpoints:

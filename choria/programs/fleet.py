@@ -29,7 +29,8 @@ from choria.trust import Foreign, Issuers, Role, Verifier
 from choria.wire import parse_identity
 
 from . import new_rng
-from .connect import connector_from, credentials_from, foreign_issuers
+from .connect import connector_from, foreign_issuers
+from .identity import credentials_from
 
 DEFAULT_CALL_TIMEOUT_S = 60.0
 
@@ -182,7 +183,9 @@ def _scope(question: Question, session: Session) -> Scope:
 @asynccontextmanager
 async def _connected(question: Question) -> AsyncIterator[Caller]:
     config = question.config
-    credentials = credentials_from(config.credentials)
+    credentials = credentials_from(
+        config, Role.CLIENT, brokers=config.brokers, srv_domain=config.srv_domain
+    )
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     settings = SessionSettings(collectives=(config.collective,))
     async with open_session(connector, settings, rng=new_rng(), now_ms=wall_clock_ms) as session:

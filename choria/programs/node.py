@@ -28,7 +28,8 @@ from choria.node import (
 from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 
 from . import new_rng
-from .connect import connector_from, credentials_from, foreign_issuers
+from .connect import connector_from, foreign_issuers
+from .identity import credentials_from, watch_revocations
 from .shutdown import until_told_to_stop
 
 
@@ -38,7 +39,9 @@ async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
     Raises:
         ConfigError: Credentials, state folder or audit log cannot be used.
     """
-    credentials = credentials_from(config.credentials)
+    credentials = credentials_from(
+        config, Role.NODE, brokers=config.brokers, srv_domain=config.srv_domain
+    )
     if credentials.principal.role is not Role.NODE:
         raise ConfigError(
             f"{credentials.folder} belongs to {credentials.principal.label}: a node needs a node's credentials"
@@ -46,10 +49,13 @@ async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     session_settings = SessionSettings(collectives=tuple(config.collectives))
     with _parts(config, credentials) as (parts, policies):
-        async with open_session(
-            connector, session_settings, rng=new_rng(), now_ms=wall_clock_ms
-        ) as session:
-            await _serve(config, config_file, session, parts, policies)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_revocations, credentials)
+            async with open_session(
+                connector, session_settings, rng=new_rng(), now_ms=wall_clock_ms
+            ) as session:
+                await _serve(config, config_file, session, parts, policies)
+            nursery.cancel_scope.cancel()
 
 
 async def _serve(

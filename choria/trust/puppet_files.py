@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from choria.errors import TrustError
 
 from .anchors import MAX_ANCHORS, Anchor, make_anchor
-from .issuers import Issuers, parse_network
+from .issuers import Issuers
 from .puppet import PuppetNaming
 from .revocation import (
     RevocationList,
@@ -85,12 +85,9 @@ def read_puppet_ca(pem: bytes) -> PuppetCa:
     if not unique:
         raise TrustError(f"{CA_FILE} holds no CA")
     issuing = [anchor for anchor in unique if not _made_another(anchor, unique)]
+    if not issuing:
+        raise TrustError(f"{CA_FILE}: its CAs sign each other in a circle")
     return PuppetCa(tuple(tuple(_chain(anchor, unique)) for anchor in issuing))
-
-
-def check_network(text: str) -> str:
-    """A configured network's name; empty stays empty. Raises TrustError."""
-    return parse_network(text) if text else ""
 
 
 def _made_another(anchor: Anchor, bundle: Sequence[Anchor]) -> bool:

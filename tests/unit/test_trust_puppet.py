@@ -247,11 +247,16 @@ def test_bundles_that_prove_nothing_are_refused():
     world = new_world()
     shallow = make_ca("root", rsa_key(1), above=None, path_length=0)
     deep = make_ca("issuing", rsa_key(2), above=shallow)
+    one = make_ca("one", rsa_key(1), above=make_ca("two", rsa_key(2), above=None))
+    two = make_ca("two", rsa_key(2), above=one)
+    below = make_ca("below", rsa_key(3), above=one)
     for bundle, says in (
         (b"", "no readable certificate"),
         (pem(world.issuing.certificate), "the CA above .* is missing"),
         (pem(world.certificate("web1")), "critical extension 2.5.29.37"),
         (pem(deep.certificate, shallow.certificate), "a CA too many below its root"),
+        (pem(one.certificate, two.certificate), "in a circle"),
+        (pem(below.certificate, one.certificate, two.certificate), "in a circle"),
         (pem(*(make_ca(f"r{n}", rsa_key(1), above=None).certificate for n in range(17))), "more than 16"),
     ):  # fmt: skip
         with pytest.raises(TrustError, match=says):

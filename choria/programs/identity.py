@@ -1,0 +1,103 @@
+"""Who a program is: the credentials that configuration names, or those of Puppet on this machine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from choria.errors import ConfigError
+from choria.net import (
+    Credentials,
+    PuppetConfig,
+    Whereabouts,
+    find_puppet_folder,
+    is_puppet_folder,
+    load_credentials,
+    load_puppet_credentials,
+    parse_endpoint,
+)
+from choria.trust import Role
+
+from . import environment
+
+HOW_TO_ISSUE = (
+    "make some with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name the folder with --credentials "
+    "or in the configuration; an ssl folder of Puppet's is found by itself, and there is none that can be read here"
+)
+
+
+class Configured(Protocol):
+    """The part of a program's configuration that says who it is."""
+
+    credentials: Path | None
+    puppet: PuppetConfig
+
+
+def credentials_from(
+    config: Configured, role: Role, *, brokers: Sequence[str] = (), srv_domain: str = ""
+) -> Credentials:
+    """Load the credentials folder that configuration names, or Puppet's.
+
+    Args:
+        config: Where to look.
+        role: What the program is; Puppet's certificates do not say it.
+        brokers: Where a member was told to find brokers: with Puppet's CA, those are brokers.
+        srv_domain: Where it asks when ``brokers`` is empty.
+
+    Raises:
+        ConfigError: There are none, or they cannot be used.
+        TrustError: They prove nothing.
+    """
+    who = _whereabouts(role)
+    puppet = _with_users_certname(config.puppet, role)
+    folder = config.credentials or find_puppet_folder(puppet, who)
+    if folder is None:
+        raise ConfigError(f"no credentials are configured: {HOW_TO_ISSUE}")
+    if folder != puppet.ssl_folder and not is_puppet_folder(folder):
+        return load_credentials(folder)
+    if role is not Role.BROKER and not brokers and srv_domain and not puppet.brokers:
+        # DNS proves nothing and Puppet's CA vouches for all alike: any node with a hold on DNS
+        # could be the fleet's broker (A6).
+        raise ConfigError(
+            "with Puppet's certificates, brokers that are found by SRV records must be named: "
+            "set puppet.brokers to their certnames"
+        )
+    hosts = [parse_endpoint(broker).host for broker in brokers]
+    return load_puppet_credentials(folder, puppet, who, broker_hosts=hosts)
+
+
+async def watch_revocations(credentials: Credentials) -> None:
+    """Keep to what the revocation lists say, while the program runs. Runs until cancelled."""
+    if credentials.revocation_file is not None:
+        await credentials.revocation_file.run()
+
+
+def _with_users_certname(puppet: PuppetConfig, role: Role) -> PuppetConfig:
+    """Operators of Choria may have set theirs in the environment."""
+    certname = environment().get("MCOLLECTIVE_CERTNAME", "")
+    if role is not Role.CLIENT or puppet.certname or not certname:
+        return puppet
+    return msgspec.structs.replace(puppet, certname=certname)
+
+
+def _whereabouts(role: Role) -> Whereabouts:
+    return Whereabouts(role=role, hostname=os.uname().nodename, user=_user(), home=_home())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, in a container
+        return str(os.getuid())
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
