@@ -51,6 +51,9 @@ class Filters:
         fact: ``fact=value``, also with <=, >=, <, >, != and =~; repeated ones must all hold.
         with_class: Node with this configuration management class, or ``/regex/``.
         with_agent: Node that hosts this agent, or ``/regex/``.
+        combined: Facts and classes in one text, as in ``-W "os.family=Debian apache /^role/"``.
+        select: Expression that must be true, as in ``-S 'with("apache") and fact("cores") > 4'``;
+            repeated ones must all hold.
     """
 
     identity: Annotated[
@@ -66,6 +69,9 @@ class Filters:
         list[str] | None, Parameter(name=["--with-agent", "-A", "--wa"], negative="")
     ] = None
 
+    combined: Annotated[list[str] | None, Parameter(name=["--with", "-W"], negative="")] = None
+    select: Annotated[list[str] | None, Parameter(name=["--select", "-S"], negative="")] = None
+
     def parse(self) -> Filter:
         """What was typed, as a filter. Raises FilterError with what is wrong."""
         return parse_filter(
@@ -73,4 +79,6 @@ class Filters:
             facts=self.fact or (),
             classes=self.with_class or (),
             agents=self.with_agent or (),
+            combined=self.combined or (),
+            compounds=self.select or (),
         )

@@ -212,7 +212,7 @@ def meant(bench: Bench, case: Case, _verified: VerifiedRequest, request: Request
     try:
         wanted = Filter.from_wire(request.filter)
     except FilterError as wrong:
-        return Stop(End.UNSUPPORTED, f"the filter cannot be judged: {wrong}")
+        return Stop(End.BAD_INPUT, f"the filter cannot be judged: {wrong}")  # CWP-13.4-10
     return None if matches(wanted, subject) else Stop(End.NOT_MATCHED, "the filter does not match")
 
 

@@ -29,7 +29,7 @@ class End(enum.Enum):
     CONFLICT = enum.auto()  # an id that was used, with other bytes
     BUSY = enum.auto()  # rate or quota of the caller, room of the node
     DENIED = enum.auto()
-    UNSUPPORTED = enum.auto()  # a filter with conditions that this node does not know
+    UNSUPPORTED = enum.auto()  # another version of the request, or a critical key
     NOT_MATCHED = enum.auto()
     UNKNOWN_AGENT = enum.auto()
     UNKNOWN_ACTION = enum.auto()

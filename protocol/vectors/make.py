@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from rows import cbor, frames, messages, names, session, states
+from rows import cbor, filters, frames, messages, names, session, states
 
 HERE: Final = Path(__file__).parent
 
@@ -39,6 +39,9 @@ def texts() -> dict[str, str]:
         name: _text({"about": " ".join(about.split()), "rows": rows})
         for name, (about, rows) in FILES.items()
     }
+    about = "Filters, and whether they match `machine`, do not, or are refused"
+    judged = {"about": about, "machine": filters.MACHINE, "rows": filters.rows()}
+    made["filters.json"] = _text(judged)
     about = "The session of SPEC.md section 17; hex is the stream, heads included"
     return made | {"session.json": _text({"about": about, "steps": session.steps()})}
 

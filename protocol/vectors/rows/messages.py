@@ -69,6 +69,7 @@ def at(items: list[Any], index: int, value: Any) -> list[Any]:
 _GOOD: Final[list[tuple[str, str, Any, str]]] = [
     ("discovery", "request", DISCOVERY, "13.5-7"),
     ("directed", "request", DIRECTED, "13.4-2"),
+    ("with a compound filter", "request", DISCOVERY | {10: {4: ["apache"], 5: ['fact("cores") > 4']}}, "13.4-12"),
     ("to a service", "request", DISCOVERY | {5: 3, 7: "aaa", 8: "login"}, "13.4-5"),
     ("200 targets", "request", DIRECTED | {6: [f"n{n}" for n in range(200)]}, "13.4-2"),
     ("least and greatest numbers", "request", DISCOVERY | {11: 0, 12: 300000, 15: 4294967295}, "13.4-7"),
