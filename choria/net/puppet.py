@@ -33,8 +33,12 @@ from choria.wire import parse_identity
 from .credentials import Credentials, check_private, load_key, load_leaf, wall_clock_ms
 from .revocation_file import RevocationFile
 
-SYSTEM_FOLDERS: Final = (Path("/etc/puppetlabs/puppet/ssl"), Path("/etc/puppet/ssl"))
-USER_FOLDER: Final = ".puppetlabs/etc/puppet/ssl"
+SYSTEM_FOLDERS: Final = (
+    Path("/etc/puppetlabs/puppet/ssl"),
+    Path("/etc/puppet/ssl"),
+    Path("/var/lib/puppet/ssl"),  # Debian's own packages
+)
+USER_FOLDERS: Final = (".puppetlabs/etc/puppet/ssl", ".puppet/etc/ssl")
 _DAY_MS: Final = 86_400_000
 _FORBIDDEN_BITS: Final = 0o027  # Puppet gives its own group the key to read
 
@@ -90,13 +94,14 @@ def is_puppet_folder(folder: Path) -> bool:
     return os.access(folder / "certs" / "ca.pem", os.R_OK)
 
 
-def find_puppet_folder(config: PuppetConfig, who: Whereabouts) -> Path | None:
+def find_puppet_folder(
+    config: PuppetConfig, who: Whereabouts, *, system: Sequence[Path] = SYSTEM_FOLDERS
+) -> Path | None:
     """The first usual place with a certificate of ours, else the first one with a CA's."""
     if config.ssl_folder is not None:
         return config.ssl_folder
-    places = list(SYSTEM_FOLDERS)
-    if who.home is not None:  # an operator's own comes first, a machine's last
-        places.insert(0 if who.role is Role.CLIENT else len(places), who.home / USER_FOLDER)
+    own = [who.home / folder for folder in USER_FOLDERS] if who.home is not None else []
+    places = [*own, *system] if who.role is Role.CLIENT else [*system, *own]
     found = [place for place in places if is_puppet_folder(place)]
     ours = [place for place in found if _find_certname(place, config, who)]
     return next(iter([*ours, *found]), None)
