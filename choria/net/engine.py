@@ -140,7 +140,10 @@ class Engine:
                 connection.close(Reason.INTERNAL, "internal error")
                 return
             if type(event) is Goodbye:
-                connection.close(event.reason, f"goodbye: {event.text}")  # answered in kind, D11
+                # Answered (D11), but not with the member's own reason: it may be one that only a
+                # member may give (CWP-6.5-6, CWP-12-1).
+                words = f"{event.reason.name.lower().replace('_', ' ')}: {event.text}"
+                connection.close(Reason.NORMAL, f"goodbye: {words}")
         if connection.link.failure is not None:
             failure = connection.link.failure
             connection.close(failure.reason, str(failure))

@@ -21,14 +21,14 @@ class BuiltinAgent:
 
 
 BUILTIN_POLICIES: Final[Mapping[str, str]] = {
-    "discovery.policy": "allow\t*\t*\t*\t*\n",
     "certificate.policy": "allow\t*\t*\t*\t*\n",
 }
-"""Policies of the built-in agents; files of the same names in the policies folder replace them.
+"""Policies of built-in agents; files of the same names in the policies folder replace them.
 
-Choria's discovery is under no policy, so an operator's ``default.policy`` that denies everything must
-not make the fleet invisible to those whom the certificate already lets in. To deny discovery, write a
-``discovery.policy``.
+A certificate is no secret: our signed replies name it, and whoever may call us needs it. Discovery has
+no such policy. Choria's is under none at all, but a discovery carries filters, and whoever may ask with
+filters reads every fact by bisection (C4): it is an action like any other, under ``discovery.policy`` or
+``default.policy``, and denied where there is neither.
 """
 
 

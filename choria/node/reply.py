@@ -90,9 +90,9 @@ def is_link_grade(end: End, request: Request | None) -> bool:
 def reply_budget(request: Request | None, payload_bytes: int, certificate_bytes: int) -> int:
     """How many bytes a reply may have before it is signed: by the link, and by the caller."""
     certificate = certificate_bytes if request is None or request.want_certificate else 0
-    budget = payload_bytes - SIGNING_BYTES - certificate
     wanted = request.max_reply_bytes if request is not None else 0
-    return min(budget, wanted) if wanted else budget
+    whole = min(payload_bytes, wanted) if wanted else payload_bytes  # CWP-13.5-11
+    return whole - SIGNING_BYTES - certificate
 
 
 def seal(encoded: bytes, signer: Signer, *, link: bool, with_certificate: bool) -> bytes:

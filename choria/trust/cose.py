@@ -178,6 +178,8 @@ def _check_labels(
 ) -> None:
     if protected.keys() & unprotected.keys():
         raise TrustError("a header label stands in both headers of a signed message")
+    if any(type(label) not in {int, str} for label in protected):  # CWP-13.3-10
+        raise TrustError("the labels of a signed message's headers are integers or text")
     for label in unprotected:  # CWP-13.3-2
         if type(label) is not int or label != LABEL_X5CHAIN:  # nothing unsigned is needed
             raise TrustError(f"header {str(label)[:40]} must be protected, or is unknown here")

@@ -55,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     subjects_per_publish: int = MAX_SUBJECTS
     ping_interval_s: float = 25.0
     ping_misses: int = MAX_PINGS
-    hello_within_s: float = 5.0
+    hello_within_s: float = 10.0
     welcome_within_s: float = 10.0
 
     def to_wire(self) -> dict[int, int]:

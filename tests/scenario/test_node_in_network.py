@@ -31,7 +31,13 @@ from choria.trust import Role, Verifier
 from tests.support.network import Member, Network, a_network, now_ms
 from tests.support.node_world import Witness
 
-POLICIES = PolicySet({**BUILTIN_POLICIES, "rpcutil.policy": "allow\tchoria=rip\t*\t*\t*\n"})
+POLICIES = PolicySet(
+    {
+        **BUILTIN_POLICIES,
+        "discovery.policy": "allow\t*\tping\t*\t*\n",
+        "rpcutil.policy": "allow\tchoria=rip\t*\t*\t*\n",
+    }
+)
 
 
 def _parts(network: Network, node: Member, facts: dict[str, Any], audit: Witness) -> NodeParts:

@@ -265,13 +265,12 @@ async def test_denied_with_the_policy_line_in_message_and_audit() -> None:
         assert world.ran == []
 
 
-async def test_without_a_policy_everything_but_discovery_is_denied() -> None:
+@pytest.mark.parametrize("agent", ["rpcutil", "discovery"])
+async def test_without_a_policy_everything_is_denied(agent: str) -> None:
     async with a_node(policies={}) as world:
-        reply = await world.ask()
+        reply = await world.ask(world.request(agent=agent, action="ping", inputs={}))
         assert reply is not None
         assert reply.refusal is Refusal.DENIED
-        ping = world.request(agent="discovery", action="ping", inputs={})
-        assert (await world.ask(ping)).refusal is None  # type: ignore[union-attr]
 
 
 async def test_discovery_can_be_denied() -> None:

@@ -292,7 +292,6 @@ async def a_node(
 def _policies(files: Mapping[str, str]) -> Callable[[], PolicySet]:
     policies = PolicySet(
         {
-            "discovery.policy": "allow\t*\t*\t*\t*\n",
             "certificate.policy": "allow\t*\t*\t*\t*\n",
             **files,
         }

@@ -19,18 +19,20 @@ def may(folder: PolicyFolder, agent: str) -> bool:
     return isinstance(folder.current.decide("choria=rip", agent, "x", {}, ()), Authorized)
 
 
-def test_without_a_folder_only_the_built_in_agents_are_open(tmp_path: Path) -> None:
+def test_without_a_folder_only_certificates_are_told(tmp_path: Path) -> None:
     for folder in (PolicyFolder(None), PolicyFolder(tmp_path / "missing")):
-        assert may(folder, "discovery")
+        assert not may(folder, "discovery")
         assert may(folder, "certificate")
         assert not may(folder, "rpcutil")
 
 
-def test_a_default_that_denies_leaves_the_fleet_visible(tmp_path: Path) -> None:
+def test_discovery_is_an_action_like_any_other(tmp_path: Path) -> None:
+    """C4: who may ask with filters reads every fact by bisection."""
     (tmp_path / "default.policy").write_text("policy default deny\n")
-    assert may(PolicyFolder(tmp_path), "discovery")
-    (tmp_path / "discovery.policy").write_text("policy default deny\n")
     assert not may(PolicyFolder(tmp_path), "discovery")
+    (tmp_path / "discovery.policy").write_text(ALLOW)
+    assert may(PolicyFolder(tmp_path), "discovery")
+    assert not may(PolicyFolder(tmp_path), "rpcutil")
 
 
 def test_changes_are_taken_up(tmp_path: Path) -> None:

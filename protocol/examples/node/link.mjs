@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { Deframer, LinkError, build, criticalKey, framed, parse, reasonNumber } from './frames.mjs';
 
 const HELLO_LIMIT = 4096;
-const HELLO_WITHIN_MS = 5000;
+const HELLO_WITHIN_MS = 10000;
 const WELCOME_WITHIN_MS = 10000;
 
 const OPEN_FOR = {

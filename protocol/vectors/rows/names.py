@@ -131,7 +131,7 @@ def framing() -> list[Row]:
         ("text", b"\x63abc", "MALFORMED", "4-1"),
         ("array", ping, "MALFORMED", "4-1"),
         ("reserved information", b"\x5c", "MALFORMED", "4-2"),
-        ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n", "MALFORMED", "4-1"),
+        ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n", "MALFORMED", "5-8"),
         ("a TLS record", b"\x16\x03\x01", "MALFORMED", "4-1"),
         ("one byte over the limit", head(2, 1130497), "FRAME_TOO_LARGE", "4-4"),
         ("2 GiB", b"\x5a\x80\x00\x00\x00", "FRAME_TOO_LARGE", "4-4"),
