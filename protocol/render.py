@@ -1,6 +1,6 @@
 """Puts into SPEC.md what other files say: the CDDL rules, and the annotated session of section 17.
 
-Run it after a change of ``cwp.cddl``, ``envelope.cddl`` or ``vectors/session.json``. A block that
+Run it after a change of a CDDL file or of ``vectors/session.json``. A block that
 starts with three backquotes and ``cddl`` names its rules; their text is taken from the files.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 HERE: Final = Path(__file__).parent
-SCHEMAS: Final = ("cwp.cddl", "envelope.cddl")
+SCHEMAS: Final = ("cwp.cddl", "envelope.cddl", "enrol.cddl")
 _BLOCK: Final = re.compile(r"^```cddl\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RULE: Final = re.compile(r"^([a-z][a-z0-9-]*) = ", re.MULTILINE)
 _SESSION: Final = re.compile(r"(<!-- session -->\n).*(<!-- end of session -->)", re.DOTALL)

@@ -97,23 +97,40 @@ def create_authority(network: str, now_ms: int) -> Authority:
     network = parse_network(network)
     root_key = ec.generate_private_key(ec.SECP256R1())
     root_name = _name(network)
-    root = _make_ca(_Draft(root_name, root_key, root_name, root_key, ROOT_DAYS, 1), now_ms)
+    root = _make_ca(
+        _Draft(root_name, root_key.public_key(), root_name, root_key, ROOT_DAYS, 1), now_ms
+    )
     issuers = {}
     for kind in IssuerKind:
         key = ec.generate_private_key(ec.SECP256R1())
-        draft = _Draft(_name(f"{network} {kind}"), key, root_name, root_key, ISSUER_DAYS, 0)
+        name = _name(f"{network} {kind}")
+        draft = _Draft(name, key.public_key(), root_name, root_key, ISSUER_DAYS, 0)
         issuers[kind] = KeyPair(_make_ca(draft, now_ms), key)
     return Authority(network, KeyPair(root, root_key), issuers)
 
 
 def make_leaf(authority: Authority, request: LeafRequest, now_ms: int) -> KeyPair:
     """A fresh key and its certificate, by the issuer of the role. Raises TrustError, CaError."""
-    uri = principal_uri(request.role, request.name)
-    issuer = authority.issuers[ISSUER_OF[request.role]]
     key = ec.generate_private_key(ec.SECP256R1())
+    issuer = authority.issuers[ISSUER_OF[request.role]]
+    return KeyPair(sign_leaf(issuer, key.public_key(), request, now_ms), key)
+
+
+def sign_leaf(
+    issuer: KeyPair, public_key: ec.EllipticCurvePublicKey, request: LeafRequest, now_ms: int
+) -> x509.Certificate:
+    """A certificate for a key that its owner keeps. Raises TrustError, CaError.
+
+    Args:
+        issuer: the one that vouches for the role; nothing here checks that it does.
+        public_key: the owner's.
+        request: what it shall say; nothing of it comes from the owner.
+        now_ms: wall clock.
+    """
+    uri = principal_uri(request.role, request.name)
     draft = _Draft(
         _name(request.name),
-        key,
+        public_key,
         issuer.certificate.subject,
         issuer.key,
         _checked_days(request, issuer, now_ms),
@@ -129,13 +146,13 @@ def make_leaf(authority: Authority, request: LeafRequest, now_ms: int) -> KeyPai
     )
     if request.grants is not None:
         builder = builder.add_extension(grants_extension(request.grants), critical=False)
-    return KeyPair(builder.sign(issuer.key, hashes.SHA256()), key)
+    return builder.sign(issuer.key, hashes.SHA256())
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
     subject: x509.Name
-    key: Key
+    public_key: ec.EllipticCurvePublicKey
     issuer: x509.Name
     issuer_key: Key
     days: float
@@ -149,13 +166,11 @@ def _begin(draft: _Draft, now_ms: int) -> x509.CertificateBuilder:
         x509.CertificateBuilder()
         .subject_name(draft.subject)
         .issuer_name(draft.issuer)
-        .public_key(draft.key.public_key())
+        .public_key(draft.public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(seconds=BACKDATE_S))
         .not_valid_after(now + timedelta(days=draft.days))
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(draft.key.public_key()), critical=False
-        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(draft.public_key), critical=False)
         .add_extension(issuer_id, critical=False)
     )
 

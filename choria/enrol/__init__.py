@@ -1,0 +1,36 @@
+"""Strangers who want a certificate: tokens, frames and proofs of SPEC.md section 18. Pure."""
+
+from __future__ import annotations
+
+from .anchors import Anchors as Anchors
+from .anchors import anchors_of as anchors_of
+from .frames import MAX_ANSWER_BYTES as MAX_ANSWER_BYTES
+from .frames import MAX_REQUEST_BYTES as MAX_REQUEST_BYTES
+from .frames import AskAnchors as AskAnchors
+from .frames import Enrol as Enrol
+from .frames import EnrolFrame as EnrolFrame
+from .frames import EnrolRefusal as EnrolRefusal
+from .frames import Issued as Issued
+from .frames import Pending as Pending
+from .frames import Refused as Refused
+from .frames import decode_enrol_frame as decode_enrol_frame
+from .frames import encode_enrol_frame as encode_enrol_frame
+from .patterns import name_fits as name_fits
+from .patterns import parse_name_pattern as parse_name_pattern
+from .proof import derive_key as derive_key
+from .proof import mac_of_issued as mac_of_issued
+from .proof import mac_of_pending as mac_of_pending
+from .proof import mac_of_request as mac_of_request
+from .proof import same_mac as same_mac
+from .signing_request import make_signing_request as make_signing_request
+from .signing_request import read_signing_request as read_signing_request
+from .token import TOKEN_PREFIX as TOKEN_PREFIX
+from .token import Rights as Rights
+from .token import Token as Token
+from .token import decode_token as decode_token
+from .token import encode_token as encode_token
+
+ENROL_ALPN = "cwp-enrol/1"
+"""What the listener for applicants speaks, and nothing else does (CWP-18.1-2)."""
+
+DEFAULT_ENROL_PORT = 7424
