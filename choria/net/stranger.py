@@ -94,14 +94,15 @@ class Stranger:
         """One step of the handshake, in a thread; with the last one, who it is."""
         if not self.tls.shake(data):
             return None
-        self._shaken = True
         self.stage = "after the TLS handshake"
         if self.tls.alpn() != ALPN:
-            # Python's server completes the handshake on a mismatch (D15).
+            # Python's server completes the handshake on a mismatch (D15). It is closed without a
+            # frame: whoever agreed on something else would take our bytes for that (CWP-3-3).
             said = self.tls.alpn() or "nothing"
             raise Refused(
                 Reason.UNSUPPORTED_VERSION, f"ALPN {ALPN} is spoken here; agreed on {said}"
             )
+        self._shaken = True
         door = self._door
         try:
             return door.issuers.identify(self.tls.certificate() or b"", door.roles, door.now_ms())

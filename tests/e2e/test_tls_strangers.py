@@ -152,16 +152,16 @@ async def test_bad_first_frame(world: Credentialed, data: bytes, reason: Reason)
 @pytest.mark.parametrize(
     "protocols", [[], ["h2"], ["cwp/2", "http/1.1"]], ids=["none", "h2", "cwp/2"]
 )
-async def test_wrong_alpn(world: Credentialed, protocols: list[str]) -> None:
+async def test_wrong_alpn_gets_no_frame(world: Credentialed, protocols: list[str], caplog) -> None:
     credentials = world.of("client", "mallory")
     context = credentials.member_context()
     context.set_alpn_protocols(protocols)
     async with a_served_member(world) as (port, _):
         async with a_raw_member(port.number, credentials, context=context) as member:
             await member.shake()
-            goodbye = await member.farewell()
-        assert goodbye.reason is Reason.UNSUPPORTED_VERSION
-        assert "ALPN cwp/1 is spoken here" in goodbye.text
+            assert await member.receive() == []
+        assert port.greeter.refusals == {Reason.UNSUPPORTED_VERSION: 1}
+        assert "ALPN cwp/1 is spoken here" in caplog.text
 
 
 async def test_tls_1_2_is_refused_by_alert(world: Credentialed) -> None:
