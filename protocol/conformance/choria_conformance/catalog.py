@@ -4,10 +4,43 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from .broker import framing
+from .broker import (
+    carrier,
+    delivery,
+    encoding,
+    ending,
+    fields,
+    framing,
+    identities,
+    liveness,
+    login,
+    permissions,
+    presence,
+    receipts,
+    states,
+    subscriptions,
+)
 from .cases import Case
 
-SECTIONS = (framing.SECTION,)
+SECTIONS = tuple(
+    m.SECTION
+    for m in (
+        carrier,
+        identities,
+        framing,
+        encoding,
+        fields,
+        login,
+        states,
+        subscriptions,
+        delivery,
+        receipts,
+        liveness,
+        ending,
+        presence,
+        permissions,
+    )
+)
 
 
 def all_cases() -> list[Case]:

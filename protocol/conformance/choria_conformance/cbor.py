@@ -8,6 +8,7 @@ under test sends must be deterministic too.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -199,19 +200,35 @@ _READERS: Final = {
 
 def diagnostic(value: Any) -> str:
     """A value in about the diagnostic notation of RFC 8949 section 8, long strings cut."""
-    match value:
-        case bytes():
-            return f"h'{value[:64].hex()}{'...' if len(value) > 64 else ''}'"
-        case str():
-            return f'"{value[:120]}"' + ("..." if len(value) > 120 else "")
-        case bool() | None:
-            return {False: "false", True: "true", None: "null"}[value]
-        case list():
-            shown = [diagnostic(item) for item in value[:40]]
-            return "[" + ", ".join(shown + ["..."] * (len(value) > 40)) + "]"
-        case dict():
-            pairs = (f"{diagnostic(k)}: {diagnostic(v)}" for k, v in value.items())
-            return "{" + ", ".join(pairs) + "}"
-        case Tag():
-            return f"{value.number}({diagnostic(value.value)})"
-    return str(value)
+    for kind, show in _SHOWN.items():
+        if isinstance(value, kind):
+            return show(value)
+    named = {False: "false", True: "true", None: "null"}
+    return named[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _show_bytes(value: bytes) -> str:
+    return f"h'{value[:64].hex()}{'...' if len(value) > 64 else ''}'"
+
+
+def _show_text(value: str) -> str:
+    return f'"{value[:120]}"' + ("..." if len(value) > 120 else "")
+
+
+def _show_array(value: list[Any]) -> str:
+    shown = [diagnostic(item) for item in value[:40]]
+    return "[" + ", ".join(shown + ["..."] * (len(value) > 40)) + "]"
+
+
+def _show_map(value: dict[Any, Any]) -> str:
+    pairs = (f"{diagnostic(k)}: {diagnostic(v)}" for k, v in value.items())
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _show_tag(value: Tag) -> str:
+    return f"{value.number}({diagnostic(value.value)})"
+
+
+_SHOWN: Final[dict[type, Callable[[Any], str]]] = {
+    bytes: _show_bytes, str: _show_text, list: _show_array, dict: _show_map, Tag: _show_tag,
+}  # fmt: skip

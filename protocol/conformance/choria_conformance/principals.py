@@ -49,9 +49,7 @@ class Principal:
 
     @cached_property
     def _who(self) -> tuple[str, str]:
-        names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        uris = names.value.get_values_for_type(x509.UniformResourceIdentifier)
-        role, _, name = uris[0].removeprefix("choria://").partition("/")
+        role, _, name = uris_of(self.der)[0].removeprefix("choria://").partition("/")
         return role, name
 
     @property
@@ -68,6 +66,13 @@ class Principal:
     def inbox(self) -> str:
         """Where its replies arrive."""
         return inbox(self.network, self.role, self.name)
+
+
+def uris_of(der: bytes) -> list[str]:
+    """The URIs among the subject alternative names of a certificate."""
+    extensions = x509.load_der_x509_certificate(der).extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return list(names.value.get_values_for_type(x509.UniformResourceIdentifier))
 
 
 @dataclass(frozen=True)

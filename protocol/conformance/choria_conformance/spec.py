@@ -40,7 +40,7 @@ def read_requirements(path: Path | None = None) -> dict[str, Requirement]:
     Raises:
         ValueError: A number stands twice, or there is none at all.
     """
-    text = path.read_text() if path else _shipped()
+    text = path.read_text() if path else read_text()
     found: dict[str, Requirement] = {}
     for number, sentence in _REQUIREMENT.findall(text):
         if number in found:
@@ -51,7 +51,8 @@ def read_requirements(path: Path | None = None) -> dict[str, Requirement]:
     return found
 
 
-def _shipped() -> str:
+def read_text() -> str:
+    """SPEC.md as it was shipped with the suite."""
     packaged = resources.files("choria_conformance") / "SPEC.md"
     # In a checkout the text lies beside the suite and is not copied.
     return packaged.read_text() if packaged.is_file() else _BESIDE.read_text()

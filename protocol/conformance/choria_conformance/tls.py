@@ -110,6 +110,10 @@ class TlsStream:
             self.tls.unwrap()
         await self._flush_quietly()
 
+    def certificate(self) -> bytes:
+        """The peer's certificate, DER."""
+        return self.tls.getpeercert(binary_form=True) or b""
+
     async def half_close(self) -> None:
         """End our direction of TCP without a close alert."""
         await self.tcp.send_eof()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
 
 
 class Verdict(Enum):
@@ -35,5 +35,7 @@ def check(condition: object, text: str) -> None:
 
 def equal(got: object, wanted: object, what: str) -> None:
     """Raise Failed unless both are equal and of one type: true is not 1 (CWP-5-12)."""
+    if isinstance(wanted, IntEnum):
+        wanted = int(wanted)
     if type(got) is not type(wanted) or got != wanted:
         raise Failed(f"{what} is {got!r}, not {wanted!r}")

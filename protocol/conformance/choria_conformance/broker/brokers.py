@@ -70,7 +70,9 @@ class Brokers:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
         self.boot = fresh_token()
-        self.nodes = Pool([f"node-{number}" for number in range(1, NODES + 1)])
+        self.nodes = Pool(
+            [f"node-{number}" for number in range(1, NODES - 1)]
+        )  # the last two are for cases about duplicates
         self.locks = Locks()
         self._stack = stack
         self._started: dict[Speed, tuple[str, int]] = {}
