@@ -16,19 +16,27 @@ from .audit import (
     hash_of_line,
     verify_chain,
 )
-from .policyset import PolicySet
-from .verdicts import Authorized, Denied, Problem
+from .engine import UNKNOWN, Circumstances, Explanation, Policies, Tried
+from .policyset import PolicySet, check_file
+from .verdicts import Authorized, Denied, Place, Problem
 
 __all__ = [
     "GENESIS",
+    "UNKNOWN",
     "AuditRecord",
     "Authorized",
     "ChainReport",
+    "Circumstances",
     "Denied",
+    "Explanation",
     "Outcome",
+    "Place",
+    "Policies",
     "PolicySet",
     "Problem",
+    "Tried",
     "chain",
+    "check_file",
     "hash_of_line",
     "verify_chain",
 ]

@@ -1,21 +1,20 @@
-"""The facts and classes fields of a rule: ``*``, or conditions that must all hold.
+"""The facts and classes fields of a rule: ``*``, conditions that must all hold, or a statement.
 
-Statements with ``and``, ``or``, ``not``, ``!`` or parentheses are not judged: a rule that holds one
-denies the calls that it selects by caller and action, and says so. Choria skips such a rule, and a
-skipped ``deny`` lets in whom it was to keep out. A condition that cannot be read is treated alike.
-Parentheses inside a ``/regex/`` are no statement.
+A statement has ``and``, ``or``, ``not``, ``!`` or parentheses (see ``statements``); Choria's Go code
+skips a rule that holds one, and a skipped ``deny`` lets in whom it was to keep out. A rule with a
+condition that cannot be read denies the calls that it selects by caller and action, and says so.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from choria.errors import FilterError, PolicyError
 from choria.filters import FactFilter, Facts, NameFilter, is_regex, parse_fact, parse_name
 
-_WORDS: Final = frozenset({"and", "or", "not"})
+from .statements import Statement, is_statement, parse_statement
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,9 +23,10 @@ class Condition:
 
     facts: tuple[FactFilter, ...] = ()
     classes: tuple[NameFilter, ...] = ()
+    statement: Statement | None = None
     trouble: str = ""
 
-    def holds(self, facts: Facts | Mapping[str, Any], classes: Iterable[str]) -> bool:
+    def holds(self, facts: Facts | Mapping[str, Any], classes: Collection[str]) -> bool:
         """Whether this machine meets the condition.
 
         Raises:
@@ -38,6 +38,8 @@ class Condition:
             known = Facts.of(facts)
             if not all(fact.holds(known) for fact in self.facts):
                 return False
+        if self.statement and not self.statement.holds(Facts.of(facts), classes):
+            return False
         return all(name.holds_any(classes) for name in self.classes)
 
 
@@ -58,18 +60,12 @@ def _parse(field: str, read: Callable[[list[str]], Condition]) -> Condition:
     parts = field.split()
     if parts == ["*"]:
         return ALWAYS
-    if any(map(_is_compound, parts)):
-        return Condition(trouble="statements with and, or, not or parentheses are not supported")
     try:
+        if is_statement(field):
+            return Condition(statement=parse_statement(field))
         return read(parts)
     except FilterError as exc:
         return Condition(trouble=str(exc))
-
-
-def _is_compound(part: str) -> bool:
-    if part.lower() in _WORDS or part.startswith("!"):
-        return True
-    return not part.endswith("/") and ("(" in part or ")" in part)
 
 
 def _class(text: str) -> NameFilter:

@@ -55,12 +55,17 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A file that has been read. With a ``problem`` it denies everything."""
+    """A file that has been read. A line that cannot be read makes it deny everything."""
 
     name: str
     rules: tuple[Rule, ...] = ()
     default: Place | None = None
-    problem: Problem | None = None
+    unreadable: tuple[Problem, ...] = ()
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first line that cannot be read."""
+        return self.unreadable[0] if self.unreadable else None
 
     @property
     def default_allows(self) -> bool:
@@ -70,8 +75,9 @@ class PolicyFile:
 
 
 def parse_policy(name: str, text: str) -> PolicyFile:
-    """Read a policy file. The first line that cannot be read becomes the file's ``problem``."""
+    """Read a policy file, to its end: whoever repairs it wants to know of every line."""
     rules: list[Rule] = []
+    unreadable: list[Problem] = []
     default: Place | None = None
     for place in meaningful_lines(name, text):
         if _DEFAULT.match(place.text):
@@ -80,8 +86,8 @@ def parse_policy(name: str, text: str) -> PolicyFile:
         try:
             rules.append(parse_rule(place))
         except (PolicyError, FilterError) as exc:
-            return PolicyFile(name, problem=Problem(place, str(exc)))
-    return PolicyFile(name, tuple(rules), default)
+            unreadable.append(Problem(place, str(exc)))
+    return PolicyFile(name, tuple(rules), default, tuple(unreadable))
 
 
 def parse_rule(place: Place) -> Rule:

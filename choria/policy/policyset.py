@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from choria.errors import FilterError, PolicyError
 from choria.filters import Facts, Regex
 
+from .engine import UNKNOWN, Circumstances, Explanation, Tried
 from .grammar import PolicyFile, Rule, parse_policy
 from .groups import GROUPS_FILE, NO_GROUPS, Groups, parse_groups
 from .verdicts import MINT, Authorized, Denied, Place, Problem
@@ -52,11 +53,26 @@ class PolicySet:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Every line that cannot be used, over all files."""
-        found = [file.problem for file in self._files.values() if file.problem]
-        for rule in (rule for file in self._files.values() for rule in file.rules):
-            troubles = (rule.facts.trouble, rule.classes.trouble, _undefined(rule, self._groups))
-            found += [Problem(rule.place, trouble) for trouble in troubles if trouble]
+        found = [problem for file in self._files.values() for problem in file.unreadable]
+        found += [
+            p for f in self._files.values() for r in f.rules for p in _troubles(r, self._groups)
+        ]
         return tuple(found) + self._groups.problems
+
+    def file_for(self, agent: str) -> PolicyFile | None:
+        """The file that decides about an agent."""
+        return self._files.get(f"{agent}{_SUFFIX}") or self._files.get(DEFAULT_FILE)
+
+    def has_own(self, agent: str) -> bool:
+        """Whether there is a file for just this agent."""
+        return f"{agent}{_SUFFIX}" in self._files
+
+    def named_callers(self, agent: str) -> tuple[str, ...]:
+        """Every caller id that the file for an agent names, itself or through a group."""
+        file = self.file_for(agent)
+        names = {name for rule in file.rules for name in rule.names} if file else set()
+        members = {m for name in names for m in self._groups.members.get(name, ())}
+        return tuple(sorted(members | {name for name in names if "=" in name}))
 
     def decide(
         self,
@@ -65,32 +81,52 @@ class PolicySet:
         action: str,
         facts: Facts | Mapping[str, Any],
         classes: Iterable[str],
+        more: Circumstances = UNKNOWN,
     ) -> Authorized | Denied:
         """Say whether a caller may run an action of an agent on this machine, and by which line."""
-        file = self._files.get(f"{agent}{_SUFFIX}") or self._files.get(DEFAULT_FILE)
+        return self.explain(callerid, agent, action, facts, classes, more).verdict
+
+    def explain(
+        self,
+        callerid: str,
+        agent: str,
+        action: str,
+        facts: Facts | Mapping[str, Any],
+        classes: Iterable[str],
+        more: Circumstances = UNKNOWN,
+    ) -> Explanation:
+        """The verdict, and why the lines above the one that decides did not."""
+        file = self.file_for(agent)
         if file is None:
             why = f"there is no policy file for agent {agent} and no {DEFAULT_FILE}"
-            return Denied("", 0, "", why)
+            return Explanation(Denied("", 0, "", why))
         if file.problem:
             why = f"cannot be read, so the whole file denies: {file.problem.why}"
-            return _denied(file.problem.place, why)
-        call = _Call(callerid, agent, action, facts, frozenset(classes))
+            return Explanation(_denied(file.problem.place, why))
+        return self._walk(file, _Call(callerid, agent, action, facts, frozenset(classes)))
+
+    def _walk(self, file: PolicyFile, call: _Call) -> Explanation:
+        tried: list[Tried] = []
         for rule in file.rules:
             try:
-                met = self._met(rule, call)
+                stopped_by = self._stopped_by(rule, call)
             except (PolicyError, FilterError) as exc:
-                return _denied(rule.place, f"cannot be judged, so it denies {callerid}: {exc}")
-            if met:
-                return _by_rule(rule, call)
-        return _by_default(file, call)
+                why = f"cannot be judged, so it denies {call.callerid}: {exc}"
+                return Explanation(_denied(rule.place, why), tuple(tried))
+            if not stopped_by:
+                return Explanation(_by_rule(rule, call), tuple(tried))
+            tried.append(Tried(rule.place, stopped_by))
+        return Explanation(_by_default(file, call), tuple(tried))
 
-    def _met(self, rule: Rule, call: _Call) -> bool:
-        return (
-            rule.selects_action(call.action)
-            and self._selects_caller(rule, call.callerid)
-            and rule.facts.holds(call.facts, call.classes)
-            and rule.classes.holds(call.facts, call.classes)
-        )
+    def _stopped_by(self, rule: Rule, call: _Call) -> str:
+        """The field that does not fit the call; nothing if all do."""
+        if not rule.selects_action(call.action):
+            return "actions"
+        if not self._selects_caller(rule, call.callerid):
+            return "callers"
+        if not rule.facts.holds(call.facts, call.classes):
+            return "facts"
+        return "" if rule.classes.holds(call.facts, call.classes) else "classes"
 
     def _selects_caller(self, rule: Rule, callerid: str) -> bool:
         if rule.for_everyone or callerid in rule.names:
@@ -122,6 +158,20 @@ def _expression_selects(rule: Rule, expression: Regex, callerid: str) -> bool:
     if rule.allows and _FOREIGN.match(callerid):
         return expression.starts(callerid)
     return expression.found_in(callerid)
+
+
+def check_file(name: str, text: str, groups: str = "") -> tuple[Problem, ...]:
+    """Every line of a policy file, or of a groups file, that cannot be used."""
+    if name == GROUPS_FILE:
+        return parse_groups(text).problems
+    file, known = parse_policy(name, text), parse_groups(groups)
+    found = [*file.unreadable, *(p for rule in file.rules for p in _troubles(rule, known))]
+    return tuple(sorted(found, key=lambda problem: problem.place.line))
+
+
+def _troubles(rule: Rule, groups: Groups) -> list[Problem]:
+    troubles = (rule.facts.trouble, rule.classes.trouble, _undefined(rule, groups))
+    return [Problem(rule.place, trouble) for trouble in troubles if trouble]
 
 
 def _undefined(rule: Rule, groups: Groups) -> str:

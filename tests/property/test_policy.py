@@ -36,6 +36,23 @@ FIELDS = st.tuples(
     st.just("*") | some(["os=linux", "os!=linux", "cores>4", "gone=1"]),
     st.just("*") | some(["web", "db", "/^w/"]),
 )
+WORDS = ["os=linux", "os!=linux", "cores>4", "gone=1", "web", "db", "/^w/"]
+
+
+def joined(parts: list[tuple[str, bool, str]]) -> str:
+    """Words or brackets with operators between, some of them negated."""
+    text = "".join(f" {operator} {'not ' * no}{word}" for operator, no, word in parts)
+    return text.removeprefix(" and ").removeprefix(" or ")
+
+
+def bracketed(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    term = st.tuples(st.sampled_from(["and", "or"]), st.booleans(), inner)
+    return st.lists(term, min_size=1, max_size=3).map(joined).map("({})".format)
+
+
+STATEMENTS = st.recursive(st.sampled_from(WORDS), bracketed, max_leaves=6).filter(
+    lambda text: text.startswith("(")
+)
 LINES = st.one_of(
     FIELDS.map("\t".join),
     FIELDS.map(lambda fields: "\t\t".join(fields) + "  "),
@@ -90,6 +107,45 @@ def has_class(word: str, classes: list[str]) -> bool:
 
 
 CLASSES = st.lists(st.sampled_from(["web", "db", "ww"]), max_size=2)
+
+
+def naive_statement(text: str, facts: dict[str, Any], classes: list[str]) -> bool:
+    """Rewrites the innermost bracket until one word is left, as a person would with a pencil."""
+
+    def judged(match: re.Match[str]) -> str:
+        met, operator, negated = True, "and", False
+        for word in match[1].split():
+            if word in {"and", "or"}:
+                operator = word
+            elif word == "not":
+                negated = not negated
+            else:
+                here = has(word, facts, classes) is not negated
+                met = (met and here) if operator == "and" else (met or here)
+                negated = False
+        return "yes" if met else "no"
+
+    while "(" in text:
+        text = re.sub(r"\(([^()]*)\)", judged, text)
+    return text == "yes"
+
+
+def has(word: str, facts: dict[str, Any], classes: list[str]) -> bool:
+    if word in {"yes", "no"}:
+        return word == "yes"
+    return has_class(word, classes) if word in {"web", "db", "/^w/"} else has_fact(word, facts)
+
+
+@given(STATEMENTS, FACTS, CLASSES, st.booleans())
+def test_a_statement_means_what_the_naive_evaluator_says(
+    statement: str, facts: dict[str, Any], classes: list[str], in_facts: bool
+) -> None:
+    fields = ("*\t" * in_facts, "\t*" * (not in_facts))
+    rule = f"allow\t*\t*\t{fields[0]}{statement}{fields[1]}"
+    policies = PolicySet({"web.policy": rule})
+    assert policies.problems == ()
+    verdict = policies.decide("up=rip", "web", "stop", facts, classes)
+    assert isinstance(verdict, Authorized) is naive_statement(statement, facts, classes)
 
 
 @given(

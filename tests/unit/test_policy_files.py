@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from choria.policy import Authorized, Denied, PolicySet
+from choria.policy import Authorized, Denied, PolicySet, check_file
 
 RIP, ANN, FOREIGN = "choria=rip", "choria=ann.ops", "london:choria=rip"
 FACTS = {"os": "linux", "cores": 8, "list": [1]}
@@ -117,6 +117,39 @@ def test_a_line_that_cannot_be_read_denies_everything(line: str) -> None:
     assert [p.place.line for p in PolicySet({"web.policy": text}).problems] == [3]
 
 
+def test_every_line_that_cannot_be_read_is_told() -> None:
+    text = "allow * * * *\nallow\t*\t*\t*\t*\n\npermit\n"
+    problems = PolicySet({"web.policy": text}).problems
+    assert [problem.place.line for problem in problems] == [1, 4]
+
+
+def test_the_lines_above_say_which_field_did_not_fit() -> None:
+    text = """
+policy default deny
+allow\tchoria=bob\t*\t*\t*
+deny\t*\tstop\t*\t*
+allow\t*\t*\tos=bsd\t*
+allow\t*\t*\t*\tmysql
+allow\tops\tstatus\t*\t*
+deny\t*\t*\t*\t*
+"""
+    policies = PolicySet({"web.policy": text, "groups": "ops choria=rip choria=eve"})
+    told = policies.explain(RIP, "web", "status", FACTS, CLASSES)
+    assert told.verdict == policies.decide(RIP, "web", "status", FACTS, CLASSES)
+    assert told.verdict.rule == "web.policy:7"
+    tried = [(each.place.line, each.stopped_by) for each in told.tried]
+    assert tried == [(3, "callers"), (4, "actions"), (5, "facts"), (6, "classes")]
+    assert policies.named_callers("web") == ("choria=bob", "choria=eve", "choria=rip")
+    assert policies.named_callers("other") == ()
+
+
+def test_a_single_file_is_checked_with_its_groups() -> None:
+    text = "deny\tops\t*\t*\t*\nallow\t*\t*\tos\t*\nbad\n"
+    assert [p.place.line for p in check_file("web.policy", text)] == [1, 2, 3]
+    assert [p.place.line for p in check_file("x", text, "ops choria=rip")] == [2, 3]
+    assert [p.place.where for p in check_file("groups", "a\nb choria=rip")] == ["groups:1"]
+
+
 def test_a_rule_cannot_hide_behind_an_odd_line_end() -> None:
     assert not allowed("# comment\u2028allow\t*\t*\t*\t*")
     assert not allowed("# comment\x0callow\t*\t*\t*\t*")
@@ -125,16 +158,20 @@ def test_a_rule_cannot_hide_behind_an_odd_line_end() -> None:
 @pytest.mark.parametrize(
     "condition",
     [
-        "os=linux and cores=8\t*",
-        "not os=bsd\t*",
-        "!os=bsd\t*",
-        "(os=linux)\t*",
         "puppet().enabled=false",
+        "puppet().mode=/x/",
+        "os=linux and puppet().enabled=false or cores=8",
+        "os=linux and",
+        "os=linux cores=8 or os=bsd",
+        "os=linux AND cores=8",
+        "(os=linux",
+        "os=linux)",
+        "os=bsd and list>1 or list>1\t*",
         "os\t*",
         "list>1\t*",
         "cores<many\t*",
         "* os=linux\t*",
-        "*\tapache or mysql",
+        "*\tapache or * ",
         "*\tos=linux",
         "*\t* apache",
         "*\t/(/",

@@ -51,7 +51,7 @@ def test_every_line_that_cannot_be_used_is_reported() -> None:
     policies = PolicySet(
         {
             "a.policy": "nonsense",
-            "b.policy": "deny\tgone\t*\tx and y\tapache\n",
+            "b.policy": "deny\tgone\t*\tx and puppet().y\tapache\n",
             "groups": GROUPS,
             "notes.txt": "nonsense",
         }
