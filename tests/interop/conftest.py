@@ -14,7 +14,7 @@ SYSTEM = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/
 Run = Callable[..., str]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run() -> Run:
     """Run another implementation from the system's folders, and return what it printed."""
 
