@@ -27,7 +27,16 @@ from .judge import judge, seen_before, stop_for
 from .outcomes import CONSEQUENCES, AnswerKind, AuditKind, End, Stop
 from .ports import ActionContext, NodeInfo
 from .records import audit_record
-from .reply import Ran, encode_within, is_link_grade, make_reply, refused, reply_budget, seal
+from .reply import (
+    Ran,
+    encode_within,
+    is_link_grade,
+    make_reply,
+    measure_envelope,
+    refused,
+    reply_budget,
+    seal,
+)
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +85,10 @@ class Pipeline:
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
         self._sender = (parts.bench.network, parts.bench.identity)
+        self._envelope_bytes = {
+            wanted: measure_envelope(parts.signer, with_certificate=wanted)
+            for wanted in (False, True)
+        }
 
     async def handle(self, arrival: Arrival, judged: Callable[[], object]) -> None:
         """Take one arrival to its end. Cancelling cancels its action; then nothing is sent.
@@ -194,13 +207,13 @@ class Pipeline:
         reply = make_reply(
             ran, case.request_id, case.verified.message_hash, self._sender, parts.now_ms()
         )
-        certificate = parts.signer.certificate_der
-        budget = reply_budget(request, parts.outlet.payload_limit(), len(certificate))
+        # What cannot be read may have asked for the certificate.
+        wanted = request is None or request.want_certificate
+        around = 0 if is_link_grade(ran.end, request) else self._envelope_bytes[wanted]
+        budget = reply_budget(request, parts.outlet.payload_limit(), around)
         instead, encoded = encode_within(reply, budget)
         if instead:
             ran = refused(instead, "the result is too large, or holds what cannot be sent")
-        # What cannot be read may have asked for the certificate.
-        wanted = request is None or request.want_certificate
         link = is_link_grade(ran.end, request)
         return ran, seal(encoded, parts.signer, link=link, with_certificate=wanted)
 

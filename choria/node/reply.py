@@ -62,8 +62,11 @@ def encode_within(reply: Reply, max_bytes: int) -> tuple[End | None, bytes]:
 
     Args:
         reply: what is to be told.
-        max_bytes: what may be sent, without the signature.
+        max_bytes: what may be sent, without the signature. A refusal is sent whatever its size: it
+            would else be told as a result too large, as if the action had run (CWP-13.5-11).
     """
+    if reply.refusal is not None:
+        return None, encode_reply(reply)
     try:
         encoded = fit_reply(reply, max_bytes)
     except MessageError as wrong:
@@ -87,12 +90,17 @@ def is_link_grade(end: End, request: Request | None) -> bool:
     return asks_little and request.grade is Grade.LINK
 
 
-def reply_budget(request: Request | None, payload_bytes: int, certificate_bytes: int) -> int:
-    """How many bytes a reply may have before it is signed: by the link, and by the caller."""
-    certificate = certificate_bytes if request is None or request.want_certificate else 0
+def reply_budget(request: Request | None, payload_bytes: int, envelope_bytes: int) -> int:
+    """How many bytes a reply may have, so that it fits link and caller with what is around it."""
     wanted = request.max_reply_bytes if request is not None else 0
-    whole = min(payload_bytes, wanted) if wanted else payload_bytes  # CWP-13.5-11
-    return whole - SIGNING_BYTES - certificate
+    whole = min(payload_bytes, wanted) if wanted else payload_bytes  # CWP-13.5-6, CWP-13.5-11
+    return whole - envelope_bytes
+
+
+def measure_envelope(signer: Signer, *, with_certificate: bool) -> int:
+    """What signing adds to a reply: at most this, and at most four bytes less."""
+    longest = bytes(1 << 16)
+    return len(signer.sign_reply(longest, with_certificate=with_certificate)) - len(longest)
 
 
 def seal(encoded: bytes, signer: Signer, *, link: bool, with_certificate: bool) -> bytes:

@@ -550,6 +550,38 @@ async def test_a_result_too_large_is_said(limit: int, mock_clock: MockClock) -> 
     assert world.count("oversized") == 1
 
 
+@pytest.mark.parametrize("grade", Grade)
+async def test_a_reply_may_be_as_large_as_was_wanted(grade: Grade) -> None:
+    """CWP-13.5-6, CWP-13.5-11: the whole envelope counts, and nothing that is not in it."""
+    async with a_node() as world:
+        for want_certificate in (False, True):
+            discovery = {"agent": "discovery", "action": "ping", "inputs": {}, "grade": grade}
+            changes = discovery | {"want_certificate": want_certificate}
+            assert await world.ask(world.request(**changes))
+            whole = len(world.session.sent[-1][1]) + 4
+            fits = await world.ask(world.request(**changes, max_reply_bytes=whole))
+            larger = await world.ask(world.request(**changes, max_reply_bytes=whole - 5))
+            assert fits is not None
+            assert fits.refusal is None
+            assert larger is not None
+            assert larger.refusal is Refusal.RESULT_TOO_LARGE
+
+
+async def test_a_refusal_is_sent_whatever_its_size() -> None:
+    """CWP-13.5-11: "too large" would say that the action ran."""
+    async with a_node() as world:
+        odd: list[tuple[dict[str, Any], Refusal]] = [
+            ({"targets": ("db1",)}, Refusal.NOT_ADDRESSED),
+            ({"ttl_ms": 1, "created_ms": 1}, Refusal.EXPIRED),
+            ({"agent": "nope"}, Refusal.UNKNOWN_AGENT),
+        ]
+        for changes, refusal in odd:
+            reply = await world.ask(world.request(**changes, max_reply_bytes=1))
+            assert reply is not None
+            assert reply.refusal is refusal
+        assert world.ran == []
+
+
 async def test_a_full_node_says_busy_and_takes_more_when_one_is_done(mock_clock: MockClock) -> None:
     async def say(_inputs: dict[str, Any], _context: Any) -> dict[str, Any]:
         await trio.sleep(2)
