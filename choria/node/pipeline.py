@@ -191,6 +191,8 @@ class Pipeline:
         """A refusal is said once, and never of what ran already when it came the right way (B1)."""
         if case.verified is None or case.entered or not _is_answered(ran):
             return ran
+        if case.destination is None:
+            return ran  # nobody is told, so a copy that comes the right way must not be silent (A3)
         # What cannot be read has no id of its own, and the reply subject's is anybody's to change.
         verified, bench = case.verified, self._parts.bench
         request_id = case.request.id if case.request else verified.message_hash[:16]

@@ -364,6 +364,20 @@ async def test_a_matching_filter_lets_it_run() -> None:
         assert reply.refusal is None
 
 
+async def test_what_was_not_answered_is_not_remembered() -> None:
+    """Aimed and to be answered elsewhere: silent (CWP-13.6-1 step 5). The true copy comes later."""
+    async with a_node() as world:
+        request = world.request()
+        message = world.caller.signer.sign_request(encode_request(request))
+        victim = member(Role.CLIENT, "victim")
+        world.session.deliver("choria/agent/demo", world.prefix(request, victim), message)
+        await world.settle()
+        assert world.session.sent == []
+        world.session.deliver(world.subject(request), world.prefix(request), message)
+        await world.settle()
+        assert len(world.ran) == len(world.session.sent) == 1
+
+
 async def test_what_proves_nothing_is_never_answered() -> None:
     async with a_node(max_request_bytes=2000) as world:
         good = world.request()
