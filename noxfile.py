@@ -120,3 +120,10 @@ def fuzz_short(session: nox.Session) -> None:
     for target in targets:
         with tempfile.TemporaryDirectory() as found:  # libFuzzer writes to the first folder only
             run_target(session, target, [found, os.fspath(Path("fuzz/corpus") / target)], seconds)
+
+
+@nox.session(default=False)
+def models(session: nox.Session) -> None:
+    """The models of the protocol and their mutants, by TLC; needs Java: nox -s models -- Replay."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "models"))
+    session.run("python", "protocol/models/check.py", *session.posargs)
