@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from .approving import key_fingerprint as key_fingerprint
+from .approving import list_pending as list_pending
+from .approving import sign_pending as sign_pending
 from .authority import Authority as Authority
 from .authority import KeyPair as KeyPair
 from .authority import create_authority as create_authority
+from .crl import make_crl as make_crl
+from .crl import revoked_by as revoked_by
+from .crl import write_crls as write_crls
+from .desk import AuditTrail as AuditTrail
+from .desk import DeskSettings as DeskSettings
+from .desk import EnrolDesk as EnrolDesk
 from .files import CaError as CaError
 from .folder import init_ca as init_ca
 from .folder import open_ca as open_ca
+from .folder import open_issuer as open_issuer
+from .folder import read_anchors as read_anchors
+from .index import IndexLine as IndexLine
+from .index import IssuedEntry as IssuedEntry
+from .index import RevokedEntry as RevokedEntry
+from .index import is_taken as is_taken
+from .index import read_index as read_index
+from .index import revoke as revoke
+from .invites import Claim as Claim
+from .invites import Invite as Invite
+from .invites import Invites as Invites
+from .invites import PendingClaim as PendingClaim
 from .issuing import IssuedKey as IssuedKey
 from .issuing import issue as issue
 from .issuing import issue_key_in_memory as issue_key_in_memory
+from .node_issuer import NodeIssuer as NodeIssuer

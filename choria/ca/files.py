@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from choria.errors import ChoriaError
 SECRET_MODE: Final = 0o600
 SECRET_FOLDER_MODE: Final = 0o700
 PUBLIC_MODE: Final = 0o644
+_LINE_BYTES: Final = 64 << 10  # longer than any line
 
 
 class CaError(ChoriaError):
@@ -42,12 +44,24 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def append_line(path: Path, line: bytes, *, durable: bool) -> None:
-    """Append one line in one write; ``durable`` waits for the disk."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, SECRET_MODE), "wb", buffering=0) as file:
+    """Append one line in one write; ``durable`` waits for the disk.
+
+    The beginning of a line that the machine died over is cut off first: what it told of never left.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, SECRET_MODE), "r+b", buffering=0) as file:
+        _cut_torn_line(file)
         file.write(line)
         if durable:
             os.fsync(file.fileno())
+
+
+def _cut_torn_line(file: io.FileIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - _LINE_BYTES)
+    tail = os.pread(file.fileno(), _LINE_BYTES, start)
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
 
 
 def write_folder(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
@@ -95,3 +109,22 @@ def _move_in(beside: Path, folder: Path, files: Mapping[str, tuple[bytes, int]])
         (beside / name).replace(target)
     for path in {(folder / name).parent for name in files}:
         sync_folder(path)
+
+
+def create_whole(path: Path, data: bytes) -> bool:
+    """Create ``path`` with all of ``data``, durable and 0600; False if somebody was first.
+
+    Of any number at the same time, in whichever processes, exactly one gets True: a link to a file
+    that is complete takes the name, or fails.
+    """
+    path.parent.mkdir(mode=SECRET_FOLDER_MODE, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    write_new(beside, data, mode=SECRET_MODE)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink()
+    sync_folder(path.parent)
+    return True

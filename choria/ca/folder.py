@@ -4,7 +4,9 @@
 
     root.pem  brokers.pem  nodes.pem  clients.pem
     private/  root.key  brokers.key  nodes.key  clients.key     (folder 0700, files 0600)
-    issued.jsonl                                                (appended before a certificate leaves)
+    issued.jsonl  revoked.jsonl                                 (appended before a certificate leaves)
+    enrol/                                                      (see invites.py)
+    crl/                                                        (see crl.py)
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from choria.enrol import Anchors, anchors_of
 from choria.errors import TrustError
 from choria.trust import IssuerKind, Principal, network_of_root, parse_bundle, read_issuers
 
 from .authority import Authority, Key, KeyPair, create_authority
 from .files import PUBLIC_MODE, SECRET_MODE, CaError, append_line, os_errors, write_folder
+from .index import INDEX_NAME
 
-INDEX_NAME: Final = "issued.jsonl"
 MAX_KEY_BYTES: Final = 16 * 1024
 _NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
 
@@ -72,6 +75,40 @@ def open_ca(folder: Path) -> Authority:
     pairs = {name: _pair(folder, name, certificates[name][0], keys[name]) for name in _NAMES}
     issuers = {kind: pairs[kind.value] for kind in IssuerKind}
     return Authority(network_of_root(pairs["root"].certificate), pairs["root"], issuers)
+
+
+def open_issuer(folder: Path, kind: IssuerKind) -> KeyPair:
+    """Read one issuer and its key, and no other key: the rest may be in a drawer (A4).
+
+    Raises:
+        CaError: it is no CA's folder, the key is not here, or a file is damaged.
+    """
+    if not (folder / "root.pem").is_file():
+        raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
+    with os_errors(f"read the issuer '{kind}' in {folder}"):
+        pem = (folder / f"{kind}.pem").read_bytes()
+        key = _read_key(folder / "private" / f"{kind}.key")
+    try:
+        certificate = parse_bundle(pem, f"{kind}.pem")[0]
+    except TrustError as exc:
+        raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
+    return _pair(folder, kind, certificate, key)
+
+
+def read_anchors(folder: Path) -> Anchors:
+    """What members of this CA trust, from its certificates alone.
+
+    Raises:
+        CaError: it is no CA's folder, or its files are of two CAs.
+    """
+    with os_errors(f"read the CA in {folder}"):
+        pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
+    try:
+        read_issuers(**pems)
+        bundles = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
+    except TrustError as exc:
+        raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
+    return anchors_of(bundles["root"][0], {kind: bundles[kind.value] for kind in IssuerKind})
 
 
 def record_issued(

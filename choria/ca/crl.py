@@ -1,0 +1,101 @@
+"""Revocation lists: pure, from an issuer's key and the serials that it took back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from choria.trust import IssuerKind
+
+from .authority import BACKDATE_S, KeyPair
+from .files import PUBLIC_MODE, os_errors, write_folder
+from .folder import open_issuer
+from .index import IndexLine, RevokedEntry, read_index
+
+CRL_DAYS: Final = 30.0
+CRL_FOLDER: Final = "crl"
+
+
+def make_crl(
+    issuer: KeyPair,
+    revoked: Iterable[RevokedEntry],
+    *,
+    number: int,
+    now_ms: int,
+    days: float = CRL_DAYS,
+) -> x509.CertificateRevocationList:
+    """A signed revocation list of one issuer. Pure.
+
+    Args:
+        issuer: who made the certificates, and signs.
+        revoked: those of this issuer.
+        number: grows with each list; what has seen a greater one refuses this.
+        now_ms: wall clock.
+        days: until a newer list should be there.
+    """
+    now = datetime.fromtimestamp(now_ms // 1000, tz=UTC)
+    key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(now - timedelta(seconds=BACKDATE_S))
+        .next_update(now + timedelta(days=days))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(key_id, critical=False)
+    )
+    for entry in revoked:
+        builder = builder.add_revoked_certificate(_revoked(entry))
+    return builder.sign(issuer.key, hashes.SHA256())
+
+
+def _revoked(entry: RevokedEntry) -> x509.RevokedCertificate:
+    when = datetime.fromtimestamp(entry.revoked_ms // 1000, tz=UTC)
+    builder = x509.RevokedCertificateBuilder().serial_number(int(entry.serial, 16))
+    return builder.revocation_date(when).build()
+
+
+def revoked_by(lines: Iterable[IndexLine], kind: IssuerKind, now_ms: int) -> list[RevokedEntry]:
+    """What one issuer took back and would else still be good."""
+    return [
+        line.revoked
+        for line in lines
+        if line.revoked is not None
+        and line.issued.kind is kind
+        and line.issued.not_after_ms >= now_ms
+    ]
+
+
+def write_crls(
+    folder: Path, kinds: Iterable[IssuerKind], now_ms: int, *, days: float = CRL_DAYS
+) -> dict[IssuerKind, Path]:
+    """Sign and write ``crl/<issuer>.pem`` of each issuer; the numbers go on from the files there.
+
+    Raises:
+        CaError: a key is not here, or a file cannot be read or written.
+    """
+    lines = read_index(folder)
+    written: dict[IssuerKind, Path] = {}
+    for kind in kinds:
+        issuer = open_issuer(folder, kind)
+        path = folder / CRL_FOLDER / f"{kind}.pem"
+        number = _last_number(path) + 1
+        revoked = revoked_by(lines, kind, now_ms)
+        crl = make_crl(issuer, revoked, number=number, now_ms=now_ms, days=days)
+        with os_errors(f"write {path}"):
+            write_folder(path.parent, {path.name: (crl.public_bytes(Encoding.PEM), PUBLIC_MODE)})
+        written[kind] = path
+    return written
+
+
+def _last_number(path: Path) -> int:
+    with os_errors(f"read {path}"):
+        if not path.exists():
+            return 0
+        crl = x509.load_pem_x509_crl(path.read_bytes())
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
