@@ -194,14 +194,17 @@ class Permissions:
         if not placeholder:
             return [{}] if wanted in grants else []
         held = sorted(grant.partition(":")[2] for grant in grants if grant.startswith(f"{kind}:"))
-        return [{placeholder: value} for value in held if self._is_granted_name(value)]
+        # No relay serves our own network: it could read every inbox.
+        barred = self.network if placeholder == "{foreign}" else ""
+        return [{placeholder: name} for name in held if name != barred and _is_token(name)]
 
-    def _is_granted_name(self, value: str) -> bool:
-        """A token, never a wildcard; and no relay serves our own network: it could read every inbox."""
-        try:
-            return parse_token(value) != self.network
-        except InvalidName:
-            return False
+
+def _is_token(text: str) -> bool:
+    """Whether a grant's name may stand in a subject: never a wildcard."""
+    try:
+        return bool(parse_token(text))
+    except InvalidName:
+        return False
 
 
 def _collective(text: str) -> str:

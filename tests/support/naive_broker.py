@@ -32,7 +32,7 @@ def expanded(
             for granted, _, value in [grant.partition(":")]
             if granted == kind
             and bool(placeholder) == bool(value)
-            and value != principal.network
+            and (placeholder == "{service}" or value != principal.network)
             and value not in WILD
         ]
         for grant, collective in itertools.product(held if row.grant else [{}], collectives):

@@ -1,0 +1,155 @@
+"""A broker decides each frame as section 14 of SPEC.md says, for any role, grants and subjects.
+
+Beside `test_permissions`, which enumerates what the code's own table means: here the reference is
+read from the text (`tests.support.spec_broker`), and whole frames go through a hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from choria.messages import PresenceKind, PresenceQuery, encode_query
+from choria.trust import Principal, Role
+from choria.wire import Error, Frame, Publish, Subscribe, parse_pattern, parse_subject, tail_of
+from tests.support import spec_broker
+from tests.support.peers import NETWORK, FakePeer, FakeShell, token16
+from tests.support.spec_broker import Holder, Refused
+
+GRANTS = ["fleet", "events", "service:s", "service:alpha", "service:x.y", "relay:beta",
+          "relay:gamma", "relay:alpha", "broker-admin", "streams-read", "fleet:x"]  # fmt: skip
+NAMES = ["me", "you", "c", "alpha", "reply", "a.b", "relay-beta"]
+COLLECTIVES = [("c",), ("c", "d"), ("alpha",), ("agent", "reply")]
+GROUPS = [None, None, "s", "alpha", "x.y", "relay-beta", "relay-gamma", "relay-alpha", "me"]
+QUERY = encode_query(PresenceQuery(request_id=bytes(16), kind=PresenceKind.PRESENT))
+
+HOLDERS = st.builds(
+    lambda role, name, grants, collectives: Holder(
+        NETWORK, role.value, name, grants, token16(f"{role}/{name}").hex(), collectives
+    ),
+    st.sampled_from([role for role in Role if role is not Role.BROKER]),
+    st.sampled_from(NAMES),
+    st.frozensets(st.sampled_from(GRANTS), max_size=4),
+    st.sampled_from(COLLECTIVES),
+)
+
+
+def words(holder: Holder) -> list[str]:
+    """Tokens that mean something to this link, and somebody else's."""
+    other = Holder(NETWORK, "client", "you", frozenset(), "0" * 32, ())
+    return [
+        *("agent", "node", "service", "reply", "event", "sys", "presence", "federation"),
+        *holder.collectives, *NAMES, "beta", "gamma", "s", "x.y", "e",
+        *(holder.inbox, holder.session, other.inbox, other.session),
+    ]  # fmt: skip
+
+
+@st.composite
+def near(draw: st.DrawFn, holder: Holder, verb: str, *, wild: bool) -> str:
+    """A subject or pattern close to a row of the table, this role's or another's."""
+    pool = words(holder) + ["*", "*", "**"] * wild
+    rows = [row.pattern for row in spec_broker.spec_rows() if row.verb == verb]
+    own = [
+        "/".join(t or "any" for t in tokens) for _, tokens, _ in spec_broker.filled(holder, verb)
+    ]
+    tokens = draw(st.sampled_from(own + rows)).split("/")
+    found = [
+        draw(st.sampled_from(pool)) if word[0] in "{<" or (word == "**" and not wild) else word
+        for word in tokens
+    ]
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(found)))
+        found[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from(pool), max_size=1))
+    text = "/".join(found)
+    try:
+        return (parse_pattern if wild else parse_subject)(text)
+    except ValueError:
+        assume(False)
+        raise
+
+
+def link(holder: Holder) -> tuple[FakeShell, FakePeer]:
+    shell = FakeShell(collectives=holder.collectives)
+    peer = shell.connect(Role(holder.role), holder.name, *(holder.grants or {"nothing"}))
+    assert isinstance(peer.principal, Principal)
+    assert peer.principal.inbox == holder.inbox
+    return shell, peer
+
+
+def verdict_on(shell: FakeShell, peer: FakePeer, frame: Frame) -> Error | None:
+    """The ERROR that a frame got. Each link asks once, so that nothing stands from before."""
+    shell.say(peer, frame)
+    errors = [heard for heard in peer.heard if isinstance(heard, Error)]
+    return errors[0] if errors else None
+
+
+def assert_same(expected: Refused | None, error: Error | None, asked: object) -> None:
+    assert (expected is None) == (error is None), (expected, error, asked)
+    if expected is not None and error is not None:
+        assert error.reason.name == expected.reason, asked
+        assert error.index == expected.index or not expected.index_is_told, asked
+
+
+@settings(max_examples=400)
+@given(data=st.data(), holder=HOLDERS, group=st.sampled_from(GROUPS))
+def test_any_subscription(data: st.DataObject, holder: Holder, group: str | None) -> None:
+    patterns = data.draw(st.lists(near(holder, "subscribe", wild=True), min_size=1, max_size=3))
+    check_subscription(holder, tuple(dict.fromkeys(patterns)), group)
+
+
+def check_subscription(holder: Holder, patterns: Sequence[str], group: str | None) -> None:
+    shell, peer = link(holder)
+    expected = spec_broker.judge_subscribe(holder, patterns, group, 0)
+    error = verdict_on(shell, peer, Subscribe(patterns=tuple(patterns), group=group))
+    assert_same(expected, error, (holder, patterns, group))
+    assert shell.hub.subscriptions == (len(patterns) if expected is None else 0)
+
+
+@settings(max_examples=400)
+@given(data=st.data(), holder=HOLDERS, receipt=st.booleans(), query=st.booleans())
+def test_any_publish(data: st.DataObject, holder: Holder, *, receipt: bool, query: bool) -> None:
+    subjects = data.draw(st.lists(near(holder, "publish", wild=False), min_size=1, max_size=3))
+    subjects = list(dict.fromkeys(subjects))
+    reply = data.draw(st.none() | near(holder, "reply", wild=False))
+    expected = spec_broker.judge_publish(holder, subjects, reply, receipt=receipt, query=query)
+    shell, peer = link(holder)
+    tail = tail_of(QUERY if query else b"x", reply=reply)
+    frame = Publish(subjects=tuple(subjects), receipt_id=int(receipt), tail=tail)
+    assert_same(expected, verdict_on(shell, peer, frame), (holder, frame))
+    assert shell.hub.counters.delivered == 0
+
+
+SERVICE = Holder(NETWORK, "node", "me", frozenset({"service:alpha"}), "0" * 32, ("c",))
+
+
+def test_a_service_may_have_the_name_of_the_network() -> None:
+    check_subscription(SERVICE, ["c/service/alpha"], "alpha")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_relay_serves_its_own_network(name: str) -> None:
+    holder = Holder(NETWORK, "relay", name, frozenset({"relay:alpha"}), "0" * 32, ("c",))
+    check_subscription(holder, ["c/reply/alpha/**"], "relay-alpha")
+    assert not spec_broker.may_subscribe(holder, "c/reply/alpha/**", "relay-alpha")
+
+
+def test_the_reference_reads_the_whole_table() -> None:
+    rows = spec_broker.spec_rows()
+    assert len(rows) > 40
+    assert {row.role for row in rows} == {"node", "client", "service", "relay"}
+    assert {row.verb for row in rows} == {"publish", "subscribe", "reply"}
+
+
+@given(data=st.data(), holder=HOLDERS)
+@example(data=None, holder=SERVICE)
+def test_the_reference_lets_through_what_rows_name(
+    data: st.DataObject | None, holder: Holder
+) -> None:
+    """Otherwise the two could agree on refusing everything."""
+    for _, tokens, group in spec_broker.filled(holder, "subscribe"):
+        text = "/".join("any" if token is None else token for token in tokens)
+        assert spec_broker.may_subscribe(holder, text, group or None)
+    assert data is None or spec_broker.rows_for(holder, "publish", "x") == []
