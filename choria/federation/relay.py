@@ -8,14 +8,15 @@ behind it: reply prefixes need no rewriting, since they name their network. A re
 for is answered with what the other side counted, so the count holds across networks.
 
 Each message goes over once: the brokers pick one relay of the group by the payload, and a bounded
-window of digests drops what comes round a ring of networks (A11). The window's key covers payload and
-subjects, never an id that a stranger could use up first.
+window of digests drops what comes round a ring of networks (A11). The window's key is the payload and
+one subject, never an id that a stranger could use up first, nor what anybody can change on the way.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha256
+from typing import TypeAlias
 
 import attrs
 import trio
@@ -25,9 +26,11 @@ from choria.messages import parse_federation_subject
 from choria.net import RoutedMessage, Session
 from choria.wire import Receipt, split_tail
 
-WINDOW = 10_000
-"""Digests remembered a direction: 0.6 MB, and at 1,000 messages a second 10 s, beyond any ring."""
+WINDOW = 100_000
+"""Digests remembered a direction, one a subject: about 15 MB, and at 300 messages a second 300 s."""
 RECEIPTS_AT_ONCE = 256
+
+_Pair: TypeAlias = tuple[int, str]  # index in the PUBLISH, and subject on the far side
 
 
 @attrs.define
@@ -83,19 +86,23 @@ class Direction:
 
     async def _carry(self, message: RoutedMessage, nursery: trio.Nursery) -> None:
         try:
-            subjects = [self._beyond(subject) for _, subject in message.frame.pairs]
-        except InvalidName:  # nobody who follows the specification sends it; it asks for nothing
+            pairs = [(index, self._beyond(subject)) for index, subject in message.frame.pairs]
+        except InvalidName:  # nobody who follows the specification sends it
             self.carried.refused += 1
+            await self._answer(message, [], None)
             return
-        if self._seen(subjects, message.frame.tail):
+        digest = sha256(split_tail(message.frame.tail).payload).digest()
+        pairs = [pair for pair in pairs if not self._seen(pair[1], digest)]
+        if not pairs:
             self.carried.repeated += 1
+            await self._answer(message, [], None)  # whom the first one reached was counted then
             return
         self.carried.messages += 1
         if message.frame.receipt_id:
             await self._receipts.acquire()  # bounds the tasks: while all are busy nothing is read
-            nursery.start_soon(self._publish_for_receipt, message, subjects)
+            nursery.start_soon(self._publish_for_receipt, message, pairs)
         else:
-            await self._publish(message, subjects)
+            await self._publish(message, pairs)
 
     def _beyond(self, subject: str) -> str:
         """The subject on the far side: requests lose their prefix, replies are as they are."""
@@ -106,8 +113,9 @@ class Direction:
             raise InvalidName(f"{subject} is not for {self.far.network}")
         return inner.subject
 
-    def _seen(self, subjects: list[str], tail: bytes) -> bool:
-        key = sha256("\n".join(subjects).encode() + b"\0" + tail).digest()
+    def _seen(self, subject: str, digest: bytes) -> bool:
+        """Whether this payload went to ``subject`` before. CWP-14.3-3."""
+        key = sha256(subject.encode() + b"\0" + digest).digest()
         if key in self._window:
             return True
         self._window[key] = None
@@ -115,27 +123,35 @@ class Direction:
             self._window.popitem(last=False)
         return False
 
-    async def _publish(self, message: RoutedMessage, subjects: list[str]) -> None:
+    async def _publish(self, message: RoutedMessage, pairs: list[_Pair]) -> None:
         inner = split_tail(message.frame.tail)
+        subjects = [subject for _, subject in pairs]
         try:
             await self.far.publish(subjects, inner.payload, inner.reply)
         except ChoriaError:
             self.carried.refused += 1
 
-    async def _publish_for_receipt(self, message: RoutedMessage, subjects: list[str]) -> None:
+    async def _publish_for_receipt(self, message: RoutedMessage, pairs: list[_Pair]) -> None:
+        subjects = [subject for _, subject in pairs]
         try:
-            await self._answer(message, await self._receipt(message, subjects))
+            receipt = await self._receipt(message, subjects)
+            await self._answer(message, [index for index, _ in pairs], receipt)
         finally:
             self._receipts.release()
 
-    async def _answer(self, message: RoutedMessage, receipt: Receipt | None) -> None:
-        indices = [index for index, _ in message.frame.pairs]
+    async def _answer(
+        self, message: RoutedMessage, indices: list[int], receipt: Receipt | None
+    ) -> None:
+        """Answer what was asked (CWP-6.12-4); of what is unknown say partial, and no index (CWP-9-7)."""
+        if not message.frame.receipt_id:
+            return
         if receipt is None:
             await self.near.answer_receipt(message, handed=0, partial=True)
             return
         without = [indices[position] for position in receipt.without if position < len(indices)]
+        partial = receipt.partial or len(indices) < len(message.frame.pairs)
         await self.near.answer_receipt(
-            message, handed=receipt.handed, partial=receipt.partial, without=without
+            message, handed=receipt.handed, partial=partial, without=without
         )
 
     async def _receipt(self, message: RoutedMessage, subjects: list[str]) -> Receipt | None:
