@@ -48,6 +48,33 @@ def test_what_ran_is_known_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+def test_what_has_expired_stays_expired_after_a_restart_with_the_clock_set_back(
+    tmp_path: Path,
+) -> None:
+    log = opened(tmp_path)
+    assert not isinstance(log.guard.freshness(NOW_MS, 60_000, NOW_MS + 60_000), Fresh)
+    log.close()
+    again = opened(tmp_path, now_ms=NOW_MS)
+    assert again.guard.high_water_ms == NOW_MS + 60_000
+    assert not isinstance(again.guard.freshness(NOW_MS, 60_000, NOW_MS), Fresh)
+    again.close()
+
+
+def test_a_log_that_cannot_be_rewritten_is_closed_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(tmp_path)
+    run(log, 1)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_rewrite", full)
+        log.close()
+    assert seen(opened(tmp_path), 1) is Seen.DUPLICATE
+
+
 def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
     log = opened(tmp_path)
     run(log, 1)
