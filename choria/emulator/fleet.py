@@ -20,7 +20,7 @@ from choria.node import (
     run_node,
     verify_inline,
 )
-from choria.policy import PolicySet
+from choria.policy import Policies
 from choria.trust import Verifier
 
 SETTINGS = NodeSettings(remember_refused=32)
@@ -47,7 +47,7 @@ class Shared:
     """
 
     agents: Sequence[Agent]
-    policies: PolicySet
+    policies: Policies
     facts: FactStore
     now_ms: Callable[[], int]
     rng: random.Random

@@ -9,7 +9,7 @@ from .counters import Counters
 from .facts import FactSources, FactStore, make_snapshot
 from .guard_log import Boot, GuardLog, MemoryLog, RequestLog, open_guard_log, read_boot
 from .machine_facts import collect_machine_facts
-from .policies import PolicyFolder
+from .policies import PolicyFolder, make_policies, read_policies
 from .ports import Action, ActionContext, Agent, NodeInfo
 from .service import Node, NodeParts, NodeSettings, run_node
 from .verifying import Verify, verify_in_thread, verify_inline
@@ -37,9 +37,11 @@ __all__ = [
     "RequestLog",
     "Verify",
     "collect_machine_facts",
+    "make_policies",
     "make_snapshot",
     "open_guard_log",
     "read_boot",
+    "read_policies",
     "run_node",
     "verify_in_thread",
     "verify_inline",

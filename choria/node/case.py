@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from choria.messages import Request
-from choria.policy import Authorized, PolicySet
+from choria.policy import Authorized, Policies
 from choria.trust import VerifiedRequest
 
 from .facts import FactSnapshot
@@ -62,7 +62,7 @@ class Bench:
     network: str
     collectives: frozenset[str]
     agents: Mapping[str, Agent]
-    policies: Callable[[], PolicySet]
+    policies: Callable[[], Policies]
     requests: RequestLog
     rates: CallerRates
     refused: Refused

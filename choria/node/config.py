@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from choria.net import PuppetConfig
+
+Authorization: TypeAlias = Literal["action_policy", "rego"]
 
 
 class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -21,6 +24,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         collectives: Collectives that the node is in; the first is its main one.
         policies: Folder with ``<agent>.policy``, ``default.policy`` and ``groups``. Without a file
             that applies, requests are denied.
+        authorization: What decides who may do what: ``action_policy``, or ``rego`` with the files
+            ``rego/<agent>.rego`` and ``rego/default.rego`` in the same folder; needs choria-trio[rego].
         state: Folder for what survives a restart (the replay guard); one node only.
         audit_log: File that every decision is appended to.
         facts: YAML or JSON files whose facts are laid over the collected ones; later files win.
@@ -37,6 +42,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     srv_domain: str = ""
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])
     policies: Path = Path("/etc/choria-trio/policies")
+    authorization: Authorization = "action_policy"
     state: Path = Path("/var/lib/choria-trio")
     audit_log: Path = Path("/var/log/choria-trio/audit.log")
     facts: list[Path] = []

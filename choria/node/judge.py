@@ -29,7 +29,7 @@ from choria.messages import (
     reply_subject,
     service_subject,
 )
-from choria.policy import Denied
+from choria.policy import Circumstances, Denied
 from choria.trust import BeforeBoot, Expired, Fresh, Future, Principal, Seen, VerifiedRequest
 
 from .case import Bench, Case
@@ -185,7 +185,12 @@ def authorized(
         return Stop(End.DENIED, f"{NOT_AUTHORIZED}: its certificate lacks the grant {GRANT}")
     facts = case.facts
     verdict = bench.policies().decide(
-        case.callerid, request.agent, request.action, facts.searchable, facts.classes
+        case.callerid,
+        request.agent,
+        request.action,
+        facts.searchable,
+        facts.classes,
+        _circumstances(bench, request),
     )
     case.rule = verdict.rule
     if isinstance(verdict, Denied):
@@ -195,6 +200,17 @@ def authorized(
         return Stop(End.DENIED, f"{NOT_AUTHORIZED} ({verdict.rule or 'no policy applies'})")
     case.authorized = verdict
     return None
+
+
+def _circumstances(bench: Bench, request: Request) -> Circumstances:
+    """What an engine may ask about besides the caller and the action. Inputs are unchecked here."""
+    return Circumstances(
+        collective=request.collective,
+        inputs=request.inputs,
+        created_s=request.created_ms // 1000,
+        ttl_s=request.ttl_ms // 1000,
+        agents=tuple(bench.agents),
+    )
 
 
 NOT_AUTHORIZED: Final = "You are not authorized to call this agent or action"

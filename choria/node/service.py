@@ -15,7 +15,7 @@ import trio
 import choria
 from choria.messages import agent_subject, node_subject
 from choria.net import Session
-from choria.policy import PolicySet
+from choria.policy import Policies
 from choria.trust import Signer, VerifiedRequest
 
 from .audit_log import AuditSink, AuditTrail
@@ -72,7 +72,7 @@ class NodeParts:
     signer: Signer
     verify: Callable[[bytes], Awaitable[VerifiedRequest]]
     agents: Iterable[Agent]
-    policies: Callable[[], PolicySet]
+    policies: Callable[[], Policies]
     facts: FactStore
     requests: RequestLog
     audit: AuditSink

@@ -1,7 +1,7 @@
-"""May she? ActionPolicy files, the verdict that actions need, and the audit record. Pure.
+"""May she? Policy files, the verdict that actions need, and the audit record. Pure.
 
-``PolicySet(files)`` reads what lies in the policies folder, ``PolicySet.decide`` answers one
-request with ``Authorized`` or ``Denied``. ``AuditRecord``, ``chain`` and ``verify_chain`` write down
+``PolicySet(files)`` reads the ActionPolicy files of the policies folder and ``RegoSet(files)`` the Rego
+files; ``decide`` answers one request with ``Authorized`` or ``Denied``. ``AuditRecord``, ``chain`` and ``verify_chain`` write down
 and check what was decided.
 """
 
@@ -18,10 +18,12 @@ from .audit import (
 )
 from .engine import UNKNOWN, Circumstances, Explanation, Policies, Tried
 from .policyset import PolicySet, check_file
+from .rego import REGO_FOLDER, RegoSet, check_rego, require_rego
 from .verdicts import Authorized, Denied, Place, Problem
 
 __all__ = [
     "GENESIS",
+    "REGO_FOLDER",
     "UNKNOWN",
     "AuditRecord",
     "Authorized",
@@ -34,9 +36,12 @@ __all__ = [
     "Policies",
     "PolicySet",
     "Problem",
+    "RegoSet",
     "Tried",
     "chain",
     "check_file",
+    "check_rego",
     "hash_of_line",
+    "require_rego",
     "verify_chain",
 ]

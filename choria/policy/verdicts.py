@@ -52,7 +52,8 @@ class Problem:
 class Authorized:
     """One caller may run one action of one agent; ``file`` and ``line`` say by which rule.
 
-    It is worth nothing for another request: whoever runs the action asks ``covers`` first.
+    ``line`` is 0 when the file has no rules in lines. It is worth nothing for another request:
+    whoever runs the action asks ``covers`` first.
     """
 
     mint: dataclasses.InitVar[object]
@@ -68,8 +69,8 @@ class Authorized:
 
     @property
     def rule(self) -> str:
-        """The line that allowed it, as ``file:line``."""
-        return f"{self.file}:{self.line}"
+        """The line that allowed it, as ``file:line``; the file alone if it has no such lines."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
     def covers(self, callerid: str, agent: str, action: str) -> bool:
         """Whether this is the permission for exactly that call."""

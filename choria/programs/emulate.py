@@ -23,7 +23,7 @@ from choria.node import (
     PolicyFolder,
     collect_machine_facts,
 )
-from choria.policy import PolicySet
+from choria.policy import Policies, PolicySet
 from choria.trust import Role
 
 from . import new_rng
@@ -96,5 +96,5 @@ def _issue_one(settings: EmulateSettings, folder: Path, name: str) -> Emulated:
     )
 
 
-def _policies(folder: Path | None) -> PolicySet:
+def _policies(folder: Path | None) -> Policies:
     return PolicySet(DEFAULT_POLICIES) if folder is None else PolicyFolder(folder).current

@@ -86,7 +86,7 @@ def _parts(
         )
         stack.enter_context(closing(requests))
         audit = stack.enter_context(closing(AuditLog(config.audit_log)))
-        policies = PolicyFolder(config.policies)
+        policies = PolicyFolder(config.policies, config.authorization)
         parts = NodeParts(
             signer=credentials.signer,
             verify=verify_in_thread(_verifier(credentials.issuers, config), wall_clock_ms),
