@@ -113,17 +113,15 @@ class Interest(Generic[M]):
         held = self._exact.get(subject)
         if held is not None:
             found.append(held)
-        if self._used_depths or self._trie:
-            tokens = subject.split("/")
-            count = len(tokens)
-            for depth in self._used_depths:
-                if depth >= count:  # ascending, and ``**`` stands for one token or more
-                    break
-                held = self._prefixes.get("/".join(tokens[:depth]))
-                if held is not None:
-                    found.append(held)
-            if self._trie:
-                found += self._trie.find(tokens)
+        for depth in self._used_depths:
+            tokens = subject.split("/", depth)
+            if len(tokens) <= depth:  # ascending, and ``**`` stands for one token or more
+                break
+            held = self._prefixes.get(subject[: -1 - len(tokens[-1])])
+            if held is not None:
+                found.append(held)
+        if self._trie.size:
+            found += self._trie.find(subject.split("/"))
         return found
 
     def _keep(self, subject: str, match: Match[M]) -> Match[M]:

@@ -30,16 +30,17 @@ class _Step:
 
 
 class PatternTrie:
-    """Patterns that hold ``*``, and who sits at each."""
+    """Patterns that hold ``*``, and who sits at each.
 
-    __slots__ = ("_root", "_size")
+    Attributes:
+        size: How many subscriptions it holds; at 0 there is nothing to look for.
+    """
+
+    __slots__ = ("_root", "size")
 
     def __init__(self) -> None:
         self._root = _Step()
-        self._size = 0
-
-    def __bool__(self) -> bool:
-        return self._size > 0
+        self.size = 0
 
     def seat(self, pattern: str, member: Subscriber, group: str | None) -> str | None:
         """Seat ``member``. Returns the pattern to remember, None if it sat there already."""
@@ -56,7 +57,7 @@ class PatternTrie:
                 step.here = seats
         if not seats.add(member, group):
             return None
-        self._size += 1
+        self.size += 1
         return seats.key
 
     def unseat(self, pattern: str, member: Subscriber, group: str | None) -> bool:
@@ -69,7 +70,7 @@ class PatternTrie:
         seats = step.beyond if open_ended else step.here
         if seats is None or not seats.remove(member, group):
             return False
-        self._size -= 1
+        self.size -= 1
         if not seats.plain and not seats.groups:
             if open_ended:
                 step.beyond = None

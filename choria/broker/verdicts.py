@@ -29,6 +29,16 @@ class Verdict(NamedTuple):
 
 def judge_publish(member: Member, frame: Publish, settings: BrokerSettings) -> Verdict | None:
     """Return why ``frame`` is refused, None if it is not."""
+    if len(frame.subjects) == 1 and not frame.receipt_id and frame.tail[0] == _NO_REPLY:
+        # Replies, and so nearly everything that ever comes: the subject is all there is to judge.
+        subject = frame.subjects[0]
+        if member.rights.publishing(subject) is not None:
+            return None
+        return _denied(member, 0, f"publish on {subject}")
+    return _judge_in_full(member, frame, settings)
+
+
+def _judge_in_full(member: Member, frame: Publish, settings: BrokerSettings) -> Verdict | None:
     publishing = member.rights.publishing
     receipts = True
     for index, subject in enumerate(frame.subjects):

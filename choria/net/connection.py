@@ -26,7 +26,7 @@ class Keeper(Protocol):
 
     other_brokers: tuple[str, ...]
 
-    def take(self, connection: Connection, data: bytes) -> None:
+    def take(self, connection: Connection, data: bytes, now: float) -> None:
         """Plaintext has come in."""
         ...
 
@@ -137,8 +137,13 @@ class Connection(ABC):
 
     def write(self, data: bytes) -> None:
         """See ``Peer``."""
-        if not self.closing:
-            self._put(data)
+        if self.closing:
+            return
+        writer = self.writer
+        if writer is None:
+            writer = self.writer = Writer()
+        writer.put(data)
+        self.engine.written(self, len(data))
 
     def write_control(self, data: bytes) -> None:
         """See ``Peer``."""
@@ -222,11 +227,7 @@ class Connection(ABC):
             data = self.link.send(goodbye)
         except LocalProtocolError:  # other brokers' names too long for a stranger's frame
             return
-        self._put(data)  # behind the data: after ``cut`` there is none
-
-    def _put(self, data: bytes) -> None:
-        writer = self.writer
-        if writer is None:
-            writer = self.writer = Writer()
-        writer.put(data)
+        if self.writer is None:
+            self.writer = Writer()
+        self.writer.put(data)  # behind the data: after ``cut`` there is none
         self.engine.written(self, len(data))

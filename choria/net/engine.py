@@ -80,7 +80,7 @@ class Engine:
         )
         # May go on sending until; in the order of time, because the delay is always the same.
         self._parting: dict[Connection, float] = {}
-        self._turning = False
+        self._awake = False  # whoever calls ``turn`` knows that it must, or does so now
         self._empty = trio.Event()
 
     @property
@@ -96,31 +96,30 @@ class Engine:
         """A new link and what it has said so far; HELLO, nearly always alone."""
         self.connections[connection] = None
         self._watch(connection)
-        self._hand_over(connection, events)
+        self._hand_over(connection, events, self.now())
         self._rouse()
 
-    def take(self, connection: Connection, data: bytes) -> None:
+    def take(self, connection: Connection, data: bytes, now: float) -> None:
         """Plaintext has come in."""
         if connection.closing:
             return
         link = connection.link
-        before = link.pending_bytes
-        now = self.now()
+        held = link.partial
         try:
             events = link.receive(data, now)
         except RemoteProtocolError as error:
             connection.close(error.reason, str(error))
             return
-        if before or link.pending_bytes:
+        if held is not None or link.partial is not None:
             self._inbound.note(connection, link.pending_bytes, now)
         if events:
-            self._hand_over(connection, events)
-        self._rouse()
+            self._hand_over(connection, events, now)
+        if not self._awake:
+            self._rouse()
 
-    def _hand_over(self, connection: Connection, events: list[Event]) -> None:
+    def _hand_over(self, connection: Connection, events: list[Event], now: float) -> None:
         """Events to the switch, in order, until it pauses the link (D6)."""
         received = self.switch.received
-        now = self.now()
         for number, event in enumerate(events):
             if connection.closing:
                 return
@@ -144,8 +143,8 @@ class Engine:
                 # member may give (CWP-6.5-6, CWP-12-1).
                 words = f"{event.reason.name.lower().replace('_', ' ')}: {event.text}"
                 connection.close(Reason.NORMAL, f"goodbye: {words}")
-        if connection.link.failure is not None:
-            failure = connection.link.failure
+        failure = connection.link.failure
+        if failure is not None:
             connection.close(failure.reason, str(failure))
 
     def failed(self, what: str, connection: Connection, error: Exception) -> None:
@@ -163,7 +162,8 @@ class Engine:
             self._dirty.append(connection)
         if connection.pending_bytes > connection.max_pending_bytes and not connection.closing:
             self._overflow(connection)
-        self._rouse()
+        if not self._awake:
+            self._rouse()
 
     def sent(self, connection: Connection, size: int) -> None:
         """The transport took ``size`` bytes."""
@@ -206,34 +206,35 @@ class Engine:
             connection.cut(Reason.SLOW_CONSUMER, text)
 
     def _rouse(self) -> None:
-        if not self._turning:
+        if not self._awake:
+            self._awake = True
             self.wake()
 
     # The turn.
 
     def turn(self) -> float | None:
         """Do what is due. Returns when to be called again; None: not before ``wake`` is."""
-        self._turning = True
+        self._awake = True
         try:
             now = self.now()
-            self._hand_over_held()
+            self._hand_over_held(now)
             again = self._tick(now)
             self._look_at_deadlines(now)
             self._flush_dirty()
             self._relieve(now)
             self._bury(now)
         finally:
-            self._turning = False
+            self._awake = False
         if self._dirty or self._resumed or self._closing or self._finished:
             return now
         return self._next_time(again)
 
-    def _hand_over_held(self) -> None:
+    def _hand_over_held(self, now: float) -> None:
         resumed, self._resumed = self._resumed, []
         for connection in resumed:
             held, connection.held = connection.held, None
             if held is not None and not connection.closing:
-                self._hand_over(connection, held)
+                self._hand_over(connection, held, now)
                 connection.update_reading()
 
     def _tick(self, now: float) -> float | None:

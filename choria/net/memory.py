@@ -74,7 +74,8 @@ class MemoryWire:
         await trio.lowlevel.checkpoint()
         while not connection.reading and not (connection.closing or self._closed):
             await connection.changed.park()
-        self._engine.take(connection, data)  # after the end this does nothing: see ``Wire``
+        # After the end this does nothing: see ``Wire``.
+        self._engine.take(connection, data, self._engine.now())
 
     async def receive_some(self) -> bytes:
         """What the switch wrote; ``b""`` at the end. Cancel-safe."""

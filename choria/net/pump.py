@@ -94,13 +94,14 @@ class Pump:
         """Read from whom epoll reports, for 10 ms at most."""
         if not self._reported:
             self._poll()
-        until = self._engine.now() + _READING_S
-        while self._reported:
-            connection, mask = self._reported.popleft()
+        reported, clock = self._reported, self._engine.now
+        now = clock()
+        until = now + _READING_S
+        while reported and now < until:
+            connection, mask = reported.popleft()
             if not connection.gone:
-                self._serve(connection, mask)
-            if self._engine.now() >= until:
-                break
+                self._serve(connection, mask, now)
+            now = clock()
 
     def _poll(self) -> None:
         for fd, mask in self._epoll.poll(0, _REPORTS):
@@ -110,12 +111,12 @@ class Pump:
             else:
                 self._reported.append((connection, mask))
 
-    def _serve(self, connection: SocketConnection, mask: int) -> None:
+    def _serve(self, connection: SocketConnection, mask: int, now: float) -> None:
         try:
             if mask & OUT:
                 self._engine.writable(connection)
             if mask & IN and connection.mask & IN:
-                connection.readable()
+                connection.readable(now)
             elif mask & LOST:
                 connection.hung_up()
         except Exception as error:  # noqa: BLE001  # E3: one link's boundary

@@ -74,7 +74,7 @@ class SocketConnection(Connection):
         if self.gone:
             return 0
         waiting = self.writer.pending_bytes if self.writer is not None else 0
-        return waiting + self._in_flight + self.tls.owes
+        return waiting + self._in_flight + self.tls.out.pending
 
     @override
     def flush(self) -> bool:
@@ -115,7 +115,7 @@ class SocketConnection(Connection):
         self._ciphertext = self._ciphertext[sent:]
         return sent
 
-    def readable(self) -> None:
+    def readable(self, now: float) -> None:
         """Take one read's worth of bytes to the engine."""
         try:
             data = self.sock.recv(STEP_BYTES)
@@ -127,23 +127,24 @@ class SocketConnection(Connection):
         if not data:
             self._end("connection closed without a goodbye")
             return
-        plain = self._decrypt(data)
-        if self.tls.owes:
+        try:
+            plain = self.tls.decrypt(data)
+        except (FloodError, ssl.SSLError) as error:
+            self._undecryptable(error)
+            plain = b""
+        if self.tls.out.pending:
             self.engine.written(self, 0)
         if plain:
-            self.engine.take(self, plain)
+            self.engine.take(self, plain, now)
 
-    def _decrypt(self, data: bytes) -> bytes:
-        try:
-            return self.tls.decrypt(data)
-        except FloodError:
+    def _undecryptable(self, error: FloodError | ssl.SSLError) -> None:
+        if isinstance(error, FloodError):
             self.cut(Reason.FLOOD, "too many TLS records without data")
-        except ssl.SSLZeroReturnError:
+        elif isinstance(error, ssl.SSLZeroReturnError):
             self._end("connection closed without a goodbye")
-        except ssl.SSLError as error:
+        else:
             self._send_alert()
             self._end(f"broken TLS: {error.reason or error}")
-        return b""
 
     def _send_alert(self) -> None:
         """What OpenSSL has to say about broken records, when it would not cut another in two."""

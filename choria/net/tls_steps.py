@@ -33,16 +33,20 @@ class TlsSteps:
     The steps of the handshake may run in a worker thread (they release the GIL); everything else
     and every handing over belongs to the loop's thread. One object serves the stranger's task and
     then the pump, so that no byte stays behind in between (E6).
+
+    Attributes:
+        out: Ciphertext that ``ciphertext`` has not given out; look only at ``pending``. OpenSSL
+            answers each KeyUpdate that asks for it, so reading alone may fill it.
     """
 
-    __slots__ = ("_debt", "_in", "_out", "_tls")
+    __slots__ = ("_debt", "_in", "_tls", "out")
 
     def __init__(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
         self._in = ssl.MemoryBIO()
-        self._out = ssl.MemoryBIO()
+        self.out = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
             self._in,
-            self._out,
+            self.out,
             server_side=context.protocol is ssl.PROTOCOL_TLS_SERVER,
             server_hostname=server_hostname,
         )
@@ -79,12 +83,18 @@ class TlsSteps:
             FloodError: see the module's theory.
         """
         pieces: list[bytes] = []
-        for at in range(0, len(data) or 1, _SLICE_BYTES):
-            # b"" is a close_notify: data before it counts, the next call finds it again.
-            if not self._decrypt_slice(data[at : at + _SLICE_BYTES], pieces):
-                break
+        if len(data) <= _SLICE_BYTES:
+            self._decrypt_slice(data, pieces)
+        else:
+            for at in range(0, len(data), _SLICE_BYTES):
+                # b"" is a close_notify: data before it counts, the next call finds it again.
+                if not self._decrypt_slice(data[at : at + _SLICE_BYTES], pieces):
+                    break
         plain = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._charge(len(data) - len(plain) - _PAID_BACK_A_RECORD * len(pieces))
+        debt = self._debt + len(data) - len(plain) - _PAID_BACK_A_RECORD * len(pieces)
+        self._debt = max(0, debt)
+        if debt > MAX_DEBT_BYTES:
+            raise FloodError
         return plain
 
     def _decrypt_slice(self, data: bytes, pieces: list[bytes]) -> bool:
@@ -102,30 +112,20 @@ class TlsSteps:
             raise ssl.SSLZeroReturnError("close_notify")
         return False
 
-    def _charge(self, debt: int) -> None:
-        self._debt = max(0, self._debt + debt)
-        if self._debt > MAX_DEBT_BYTES:
-            raise FloodError
-
     def encrypt(self, plain: bytes) -> bytes:
         """Ciphertext of ``plain`` and of whatever TLS itself had to say."""
         if len(plain) <= _SLICE_BYTES:
             self._tls.write(plain)
-            return self._out.read()
+            return self.out.read()
         pieces = []
         for at in range(0, len(plain), _SLICE_BYTES):
             self._tls.write(plain[at : at + _SLICE_BYTES])
-            pieces.append(self._out.read())
+            pieces.append(self.out.read())
         return b"".join(pieces)
-
-    @property
-    def owes(self) -> int:
-        """How much ``ciphertext`` has to give. OpenSSL answers each KeyUpdate that asks for it."""
-        return self._out.pending
 
     def ciphertext(self) -> bytes:
         """What TLS itself has to say: handshake, alerts, answers to KeyUpdates."""
-        return self._out.read() if self._out.pending else b""
+        return self.out.read() if self.out.pending else b""
 
     def close_notify(self) -> bytes:
         """Ciphertext of our end of the stream; nothing can be encrypted afterwards."""

@@ -7,6 +7,7 @@ from typing import Final
 from choria.errors import Reason, RemoteProtocolError
 
 _BYTE_STRING: Final = 0x40
+_TWO_BYTES: Final = _BYTE_STRING | 25
 _WIDTHS: Final = {24: 1, 25: 2, 26: 4}
 _LEAST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16}
 _EIGHT_BYTES: Final = 27
@@ -21,6 +22,10 @@ def read_head(data: bytes | bytearray, at: int, most: int) -> tuple[int, int] | 
         RemoteProtocolError: MALFORMED for anything but a byte string with a shortest, non-zero
             length; FRAME_TOO_LARGE if it is longer than ``most``. CWP-4-2, CWP-4-3, CWP-4-4
     """
+    if data[at] == _TWO_BYTES and at + 2 < len(data):  # nearly every frame: 256 bytes to 64 KiB
+        length = data[at + 1] << 8 | data[at + 2]
+        if 255 < length <= most:
+            return at + 3, at + 3 + length
     length = data[at] - _BYTE_STRING
     start = at + 1
     if length in _WIDTHS:

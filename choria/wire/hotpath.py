@@ -28,6 +28,11 @@ _TAIL: Final = rb"(\xf6|%b)\xa0(%b)" % (_TEXT, _PAYLOAD)
 _PUBLISH: Final = re.compile(
     rb"\x86\x09\x81%b(?:\xa0|\xa1\x01(%b))%b" % (_TEXT, _RECEIPT, _TAIL), re.DOTALL
 )
+# Of that the commonest: an answer, 24 to 255 bytes of subject, 256 bytes to 64 KiB of payload.
+_ANSWER: Final = re.compile(
+    rb"\x86\x09\x81\x78[\x18-\xff]((?>%b))\xa0\xf6\xa0\x59[\x01-\xff]." % SUBJECT_GRAMMAR.encode(),
+    re.DOTALL,
+)
 _DELIVER_START: Final = b"\x85\x0a"
 _SUBJECT: Final = re.compile(SUBJECT_GRAMMAR.encode())
 _PLAIN_TAIL: Final = re.compile(_TAIL, re.DOTALL)
@@ -35,6 +40,16 @@ _PLAIN_TAIL: Final = re.compile(_TAIL, re.DOTALL)
 
 def parse_publish(body: bytes) -> Publish | None:
     """Return the frame if ``body`` is a PUBLISH of the plain shape, else None: decode it in full."""
+    answer = _ANSWER.match(body)
+    if answer is not None:
+        start, end = answer.span(1)
+        tail = body[end + 1 :]
+        if body[4] == end - start and (tail[3] << 8 | tail[4]) == len(tail) - 5:
+            return Publish(subjects=(body[start:end].decode(),), tail=tail)
+    return _parse_any_publish(body)
+
+
+def _parse_any_publish(body: bytes) -> Publish | None:
     found = _PUBLISH.match(body)
     if found is None:
         return None

@@ -25,24 +25,21 @@ class Pulse:
         reading: False while the owner reads nothing from the peer.
     """
 
-    __slots__ = ("_deadline", "_jitter", "_misses", "_owed", "_pings", "limits", "reading")
+    __slots__ = ("_deadline", "_misses", "_owed", "_part", "_pings", "limits", "reading")
 
     def __init__(self, limits: Limits, *, deadline: float, jitter: float) -> None:
         """Await the first frame until ``deadline``."""
         self.limits = limits
         self.reading = True
         self._deadline = deadline
-        self._jitter = jitter
+        self._part = 1 - _JITTER * jitter  # of the interval that the limits say
         self._misses = 0
         self._pings: tuple[int, ...] = ()  # tokens of ours that wait for PONG
         self._owed: tuple[int, ...] = ()  # tokens of the peer that wait for our PONG
 
     def _heard(self, now: float) -> None:
         self._misses = 0
-        self._deadline = now + self._interval()
-
-    def _interval(self) -> float:
-        return self.limits.ping_interval_s * (1 - _JITTER * self._jitter)
+        self._deadline = now + self.limits.ping_interval_s * self._part
 
     def _is_silent(self) -> bool:
         return self.reading and self._misses >= self.limits.ping_misses
@@ -50,7 +47,7 @@ class Pulse:
     def _beat(self, now: float) -> bool:
         """Note that an interval has passed without a frame; return whether a PING must go out."""
         self._misses = self._misses + 1 if self.reading else 0
-        self._deadline = now + self._interval()
+        self._deadline = now + self.limits.ping_interval_s * self._part
         return len(self._pings) < MAX_PINGS
 
     def _owe(self, token: int) -> None:

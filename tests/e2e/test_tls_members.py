@@ -377,7 +377,7 @@ async def test_failing_transport_costs_one_link(world: Credentialed) -> None:
         async with a_raw_member(port.number, world.of("node", "web1")) as member:
             await member.log_in()
             broken = switch.peer_of("web1")
-            broken.tls = SimpleNamespace(owes=0)  # type: ignore[attr-defined]  # whatever it is, it raises
+            broken.tls = SimpleNamespace(out=SimpleNamespace(pending=0))  # type: ignore[attr-defined]  # whatever it is, it raises
             broken.write(encode_frame(Pong(token=1)))
             await _until_closed(switch)
         assert switch.closed_peers[0][0] == "web1"

@@ -123,7 +123,7 @@ def test_nothing_is_left_behind(members: dict[str, Member]) -> None:
     assert interest.size == 0
     assert not interest._exact
     assert not interest._prefixes
-    assert not interest._trie
+    assert not interest._trie.size
     assert interest._trie._root.empty
     assert interest._used_depths == ()
 
