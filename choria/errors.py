@@ -122,6 +122,10 @@ class DDLError(ChoriaError):
     """A DDL that cannot be read, or an input that it refuses."""
 
 
+class EnrolError(ChoriaError):
+    """A machine did not get its certificate; the text says why and what to do."""
+
+
 class ConfigError(ChoriaError):
     """Configuration that cannot be used; the text names file, key and what to write instead."""
 

@@ -15,6 +15,8 @@ from .endpoints import (
     parse_endpoint,
 )
 from .engine import Engine
+from .enrol_client import Application, Enrolled, enrol, new_application
+from .enrol_door import EnrolDoor, enrol_context, serve_enrol_port
 from .greeter import Greeter
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
@@ -35,6 +37,7 @@ from .stranger import Door
 __all__ = [
     "ALPN",
     "DEFAULT_PORT",
+    "Application",
     "Backoff",
     "ByteQueue",
     "Connector",
@@ -44,6 +47,8 @@ __all__ = [
     "Endpoints",
     "Engine",
     "EngineSettings",
+    "EnrolDoor",
+    "Enrolled",
     "Greeter",
     "Incoming",
     "MemoryConnector",
@@ -60,13 +65,17 @@ __all__ = [
     "TlsConnector",
     "Whereabouts",
     "Wire",
+    "enrol",
+    "enrol_context",
     "find_puppet_folder",
     "is_puppet_folder",
     "load_credentials",
     "load_issuers",
     "load_puppet_credentials",
+    "new_application",
     "open_session",
     "parse_endpoint",
     "serve_broker_port",
+    "serve_enrol_port",
     "wall_clock_ms",
 ]

@@ -122,10 +122,7 @@ class TlsConnector:
         Raises:
             LinkLost: with the reason in words.
         """
-        try:
-            tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
-        except OSError as error:
-            raise LinkLost(f"cannot connect: {_os_text(error)}") from error
+        tcp = await open_tcp(endpoint)
         tls = TlsSteps(self._context, server_hostname=self._server_hostname or endpoint.host)
         wire = TlsWire(tcp, tls)
         try:
@@ -216,6 +213,14 @@ class TlsWire:
     async def _send_ciphertext(self) -> None:
         with contextlib.suppress(trio.BrokenResourceError):
             await self._tcp.send_all(self._tls.ciphertext())
+
+
+async def open_tcp(endpoint: Endpoint) -> trio.SocketStream:
+    """A TCP stream to ``endpoint``; cancelling closes it. Raises LinkLost with the reason in words."""
+    try:
+        return await trio.open_tcp_stream(endpoint.host, endpoint.port)
+    except OSError as error:
+        raise LinkLost(f"cannot connect: {_os_text(error)}") from error
 
 
 def _tls_text(error: ssl.SSLError) -> str:
