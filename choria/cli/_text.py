@@ -80,6 +80,8 @@ def call_summary(
 
 
 def _summary(summary: Summary) -> list[str]:
+    if not summary.lines:  # no reply had a value
+        return []
     return [f"Summary of {summary.title}:", "", *(f"   {line}" for line in summary.lines), ""]
 
 
