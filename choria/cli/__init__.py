@@ -41,6 +41,13 @@ _ca.command(
 )
 app.command(_ca)
 
+_policy = App(name="policy", help="What policies say, without a fleet.")
+_policy.command("choria.cli._policy:check", name="check", help="Can every line be used?")
+_policy.command(
+    "choria.cli._policy:explain", name="explain", help="Who may do what, and which line decides?"
+)
+app.command(_policy)
+
 _audit = App(name="audit", help="What nodes decided.")
 _audit.command(
     "choria.cli._audit:verify", name="verify", help="Is the chain of an audit log unbroken?"

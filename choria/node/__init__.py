@@ -6,7 +6,13 @@ from .audit_log import AuditLog, AuditSink, NoAudit
 from .builtin import BUILTIN_POLICIES
 from .config import NodeConfig
 from .counters import Counters
-from .facts import FactSources, FactStore, make_snapshot
+from .facts import (
+    FactSnapshot,
+    FactSources,
+    FactStore,
+    load_facts_file,
+    make_snapshot,
+)
 from .guard_log import Boot, GuardLog, MemoryLog, RequestLog, open_guard_log, read_boot
 from .machine_facts import collect_machine_facts
 from .policies import PolicyFolder, make_policies, read_policies
@@ -23,6 +29,7 @@ __all__ = [
     "AuditSink",
     "Boot",
     "Counters",
+    "FactSnapshot",
     "FactSources",
     "FactStore",
     "GuardLog",
@@ -37,6 +44,7 @@ __all__ = [
     "RequestLog",
     "Verify",
     "collect_machine_facts",
+    "load_facts_file",
     "make_policies",
     "make_snapshot",
     "open_guard_log",

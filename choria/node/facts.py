@@ -19,6 +19,7 @@ import trio
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from choria.errors import ConfigError
 from choria.filters import Facts
 
 from .plain import plain_facts
@@ -103,10 +104,22 @@ class FactStore:
 def read_facts_file(path: Path) -> dict[str, Any]:
     """Facts of one file; a file that is missing or broken gives none, with a warning."""
     try:
-        return _parse(path, _read(path))
-    except (OSError, ValueError, msgspec.DecodeError, YAMLError, RecursionError) as wrong:
+        return load_facts_file(path)
+    except ConfigError as wrong:
         log.warning("facts file %s is left out: %s", path, wrong)
         return {}
+
+
+def load_facts_file(path: Path) -> dict[str, Any]:
+    """Facts of one file, YAML or JSON.
+
+    Raises:
+        ConfigError: it is missing or broken.
+    """
+    try:
+        return _parse(path, _read(path))
+    except (OSError, ValueError, msgspec.DecodeError, YAMLError, RecursionError) as wrong:
+        raise ConfigError(f"{path}: {wrong}") from wrong
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:

@@ -67,6 +67,12 @@ class PolicySet:
         """Whether there is a file for just this agent."""
         return f"{agent}{_SUFFIX}" in self._files
 
+    def named_actions(self, agent: str) -> tuple[str, ...]:
+        """Every action that the file for an agent names."""
+        file = self.file_for(agent)
+        names = {name for rule in file.rules for name in rule.actions} if file else set()
+        return tuple(sorted(names - {"*"}))
+
     def named_callers(self, agent: str) -> tuple[str, ...]:
         """Every caller id that the file for an agent names, itself or through a group."""
         file = self.file_for(agent)
