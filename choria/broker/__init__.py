@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .config import BrokerConfig as BrokerConfig
+from .config import EnrolConfig as EnrolConfig
 from .counters import Counters as Counters
 from .hub import Hub as Hub
 from .permissions import TABLE as TABLE

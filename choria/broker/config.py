@@ -9,6 +9,26 @@ import msgspec
 from choria.net import PuppetConfig
 
 
+class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How strangers get a certificate: a listener of its own, off unless it is configured.
+
+    Attributes:
+        listen: ``host:port`` each, usually port 7424; none: nobody is enrolled here.
+        ca: The CA's folder. Of its keys only ``private/nodes.key`` is read.
+        brokers: ``host:port`` each, where new nodes are told to find brokers.
+        days: How long the certificates of new nodes hold.
+        audit_log: File that every decision is appended to; by default ``enrol.log`` in the CA's folder.
+        max_strangers: Applicants who may be served at once.
+    """
+
+    listen: list[str] = []
+    ca: Path | None = None
+    brokers: list[str] = []
+    days: float = 365.0
+    audit_log: Path | None = None
+    max_strangers: int = 64
+
+
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``choria-trio broker``.
 
@@ -24,6 +44,7 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         hello_within_s: Seconds a stranger has for handshake and HELLO together.
         max_strangers: Connections that may be in handshake at once.
         grace_s: Seconds that members get to take their data when the broker stops.
+        enrol: How strangers get a certificate.
         ready_file: Written with the addresses once the broker listens; for scripts and tests.
     """
 
@@ -39,4 +60,5 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hello_within_s: float = 10.0
     max_strangers: int = 4096
     grace_s: float = 5.0
+    enrol: EnrolConfig = msgspec.field(default_factory=EnrolConfig)
     ready_file: Path | None = None

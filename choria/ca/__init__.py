@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .approving import key_fingerprint as key_fingerprint
 from .approving import list_pending as list_pending
 from .approving import sign_pending as sign_pending
 from .authority import Authority as Authority
@@ -32,4 +31,5 @@ from .invites import PendingClaim as PendingClaim
 from .issuing import IssuedKey as IssuedKey
 from .issuing import issue as issue
 from .issuing import issue_key_in_memory as issue_key_in_memory
+from .issuing import write_credentials as write_credentials
 from .node_issuer import NodeIssuer as NodeIssuer

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
-from choria.enrol import read_signing_request
+from choria.enrol import fingerprint, read_signing_request
 
 from .authority import LEAF_DAYS
 from .files import CaError
-from .invites import Claim, Invites, PendingClaim
+from .invites import Invites, PendingClaim
 from .node_issuer import NodeIssuer
 
 
 def list_pending(folder: Path, now_ms: int) -> list[PendingClaim]:
     """Who waits, oldest first. Raises CaError."""
     return Invites(folder).pending(now_ms)
-
-
-def key_fingerprint(claim: Claim) -> str:
-    """What the applicant shows as well, so that a person can compare: the first half of SHA-256."""
-    digest = sha256(claim.signing_request).hexdigest()[:32]
-    return ":".join(digest[at : at + 4] for at in range(0, len(digest), 4))
 
 
 def sign_pending(folder: Path, name: str, *, now_ms: int, days: float = LEAF_DAYS) -> str:
@@ -43,4 +36,4 @@ def sign_pending(folder: Path, name: str, *, now_ms: int, days: float = LEAF_DAY
     key = read_signing_request(claim.signing_request)
     certificate = NodeIssuer(folder).issue(name, key, now_ms=now_ms, days=days)
     invites.keep_signed(bytes.fromhex(waiting[0].token_id), certificate)
-    return key_fingerprint(claim)
+    return fingerprint(claim.signing_request)

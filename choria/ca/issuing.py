@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -75,9 +75,30 @@ def issue(  # noqa: PLR0913  # the facts of one certificate, all by name
     pair = make_leaf(authority, request, now_ms)
     principal = _principal(authority, request)
     record_issued(folder, principal, pair.certificate, now_ms)
-    with os_errors(f"write credentials to {out_folder}"):
-        write_folder(out_folder, _credential_files(authority, pair))
+    write_credentials(out_folder, authority.trust_files(), pair, force=force)
     return principal
+
+
+def write_credentials(
+    out_folder: Path, trust_files: Mapping[str, bytes], pair: KeyPair, *, force: bool = False
+) -> None:
+    """Write a folder of credentials, as :func:`issue` lays it out.
+
+    Args:
+        out_folder: where they go.
+        trust_files: PEM by name, for ``trust/``.
+        pair: certificate and key.
+        force: replace credentials that are there.
+
+    Raises:
+        CaError: there are credentials already, or the folder cannot be written.
+    """
+    _refuse_to_overwrite(out_folder, force=force)
+    files = {f"{TRUST_FOLDER}/{name}": (pem, PUBLIC_MODE) for name, pem in trust_files.items()}
+    files[KEY_NAME] = (key_pem(pair.key), SECRET_MODE)
+    files[CERTIFICATE_NAME] = (pair.certificate.public_bytes(Encoding.PEM), PUBLIC_MODE)
+    with os_errors(f"write credentials to {out_folder}"):
+        write_folder(out_folder, files)
 
 
 def issue_key_in_memory(  # noqa: PLR0913  # as issue
@@ -130,16 +151,6 @@ def _refuse_to_overwrite(out_folder: Path, *, force: bool) -> None:
         raise CaError(
             f"{out_folder} holds {there[0]} already: choose another folder, or replace it with --force"
         )
-
-
-def _credential_files(authority: Authority, pair: KeyPair) -> dict[str, tuple[bytes, int]]:
-    files = {
-        f"{TRUST_FOLDER}/{name}": (pem, PUBLIC_MODE)
-        for name, pem in authority.trust_files().items()
-    }
-    files[KEY_NAME] = (key_pem(pair.key), SECRET_MODE)
-    files[CERTIFICATE_NAME] = (pair.certificate.public_bytes(Encoding.PEM), PUBLIC_MODE)
-    return files
 
 
 def _parse_role(role: Role | str) -> Role:

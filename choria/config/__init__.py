@@ -7,10 +7,11 @@ named with ``--config``, the user's file, ``/etc/choria-trio``, default.
 
 from .loader import Loaded, load
 from .schema import Leaf, leaves
-from .sources import ENV_PREFIX, Origin, env_name, search_paths
+from .sources import ENV_PREFIX, SYSTEM_FOLDER, Origin, env_name, search_paths, user_folder
 
 __all__ = [
     "ENV_PREFIX",
+    "SYSTEM_FOLDER",
     "Leaf",
     "Loaded",
     "Origin",
@@ -18,4 +19,5 @@ __all__ = [
     "leaves",
     "load",
     "search_paths",
+    "user_folder",
 ]

@@ -13,6 +13,7 @@ from choria.errors import ConfigError
 
 ENV_PREFIX = "CHORIA_TRIO_"
 MAX_FILE_BYTES = 1 << 20
+SYSTEM_FOLDER = Path("/etc/choria-trio")
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w"'-]+)*)\s*=""")
 
@@ -40,14 +41,19 @@ def search_paths(program: str, env: Mapping[str, str], explicit: Path | None) ->
     The system's and the user's file are listed only if they exist; ``explicit`` always, because
     a file that somebody named and that is missing is an error, not a default.
     """
-    candidates = [Path("/etc/choria-trio") / f"{program}.toml"]
+    candidates = [SYSTEM_FOLDER / f"{program}.toml"]
+    if (folder := user_folder(env)) is not None:
+        candidates.append(folder / f"{program}.toml")
+    found = [path for path in candidates if path.is_file()]
+    return (*found, explicit) if explicit is not None else tuple(found)
+
+
+def user_folder(env: Mapping[str, str]) -> Path | None:
+    """Where the user's own files are looked for; None where there is no home."""
     home = env.get("XDG_CONFIG_HOME", "")
     if not home.startswith("/"):  # the XDG specification: ignore relative ones
         home = f"{env['HOME']}/.config" if env.get("HOME") else ""
-    if home:
-        candidates.append(Path(home) / "choria-trio" / f"{program}.toml")
-    found = [path for path in candidates if path.is_file()]
-    return (*found, explicit) if explicit is not None else tuple(found)
+    return Path(home) / "choria-trio" if home else None
 
 
 def env_name(key: str) -> str:

@@ -22,6 +22,7 @@ from .proof import mac_of_issued as mac_of_issued
 from .proof import mac_of_pending as mac_of_pending
 from .proof import mac_of_request as mac_of_request
 from .proof import same_mac as same_mac
+from .signing_request import fingerprint as fingerprint
 from .signing_request import make_signing_request as make_signing_request
 from .signing_request import read_signing_request as read_signing_request
 from .token import TOKEN_PREFIX as TOKEN_PREFIX

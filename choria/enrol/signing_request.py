@@ -6,6 +6,8 @@ that asks for CA:TRUE or another name gets what the token says.
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,3 +37,9 @@ def read_signing_request(der: bytes) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise TrustError("a new node's key is P-256 here, and RSA only where Puppet issues it")
     return key
+
+
+def fingerprint(der: bytes) -> str:
+    """What both ends can show, so that a person can compare: the first half of a request's SHA-256."""
+    digest = sha256(der).hexdigest()[:32]
+    return ":".join(digest[at : at + 4] for at in range(0, len(digest), 4))

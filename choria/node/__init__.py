@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .audit_log import AuditLog, AuditSink, NoAudit
+from .audit_log import AuditLog, AuditSink, AuditTrail, NoAudit
 from .builtin import BUILTIN_POLICIES
 from .config import NodeConfig
 from .counters import Counters
@@ -27,6 +27,7 @@ __all__ = [
     "Agent",
     "AuditLog",
     "AuditSink",
+    "AuditTrail",
     "Boot",
     "Counters",
     "FactSnapshot",

@@ -16,9 +16,7 @@ from choria.errors import ConfigError
 from choria.net import (
     Credentials,
     Door,
-    Endpoint,
     Engine,
-    parse_endpoint,
     serve_broker_port,
     wall_clock_ms,
 )
@@ -26,14 +24,13 @@ from choria.trust import Role
 from choria.wire import MAX_FRAME_OVERHEAD_BYTES, Limits
 
 from . import new_rng
+from .enrolment import serve_enrolment
 from .files import write_atomically
 from .identity import credentials_from, watch_revocations
+from .listening import address_of, listen
 from .shutdown import until_told_to_stop
 
 log = logging.getLogger(__name__)
-
-BACKLOG = 4096
-"""The whole fleet reconnects at once: connections wait in the kernel, not in SYN retries."""
 
 
 async def run_broker(config: BrokerConfig) -> None:
@@ -53,7 +50,7 @@ async def run_broker(config: BrokerConfig) -> None:
         issuers=credentials.issuers,
         places=config.max_strangers,
     )
-    listeners = await _listen([parse_endpoint(address) for address in config.listen])
+    listeners = await listen(config.listen)
     _settle_memory()
     shutdown = trio.Event()
     serve = partial(
@@ -61,6 +58,8 @@ async def run_broker(config: BrokerConfig) -> None:
     )
     async with trio.open_nursery() as helpers:
         helpers.start_soon(watch_revocations, credentials)
+        if config.enrol.listen:
+            await helpers.start(serve_enrolment, config.enrol, credentials)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve)
             _announce(listeners, credentials, config.ready_file)
@@ -84,18 +83,6 @@ def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:
     return Engine(hub, rng=rng, limits=limits)
 
 
-async def _listen(endpoints: Sequence[Endpoint]) -> list[trio.SocketListener]:
-    listeners: list[trio.SocketListener] = []
-    for endpoint in endpoints:
-        try:
-            listeners += await trio.open_tcp_listeners(
-                endpoint.port, host=endpoint.host, backlog=BACKLOG
-            )
-        except OSError as exc:
-            raise ConfigError(f"cannot listen on {endpoint.text}: {exc.strerror or exc}") from exc
-    return listeners
-
-
 def _settle_memory() -> None:
     """What exists now stays: leave it out of collections, which else pause the pump (performance F)."""
     gc.collect()
@@ -106,7 +93,7 @@ def _settle_memory() -> None:
 def _announce(
     listeners: Sequence[trio.SocketListener], credentials: Credentials, ready_file: Path | None
 ) -> None:
-    addresses = [_address(listener) for listener in listeners]
+    addresses = [address_of(listener) for listener in listeners]
     log.info(
         "broker %s of network %s listens on %s",
         credentials.principal.name,
@@ -115,8 +102,3 @@ def _announce(
     )
     if ready_file is not None:
         write_atomically(ready_file, json.dumps({"listen": addresses}) + "\n")
-
-
-def _address(listener: trio.SocketListener) -> str:
-    host, port, *_ = listener.socket.getsockname()
-    return Endpoint(host, port).text
