@@ -42,30 +42,46 @@ def words(holder: Holder) -> list[str]:
     other = Holder(NETWORK, "client", "you", frozenset(), "0" * 32, ())
     return [
         *("agent", "node", "service", "reply", "event", "sys", "presence", "federation"),
-        *holder.collectives, *NAMES, "beta", "gamma", "s", "x.y", "e",
+        *holder.collectives, *NAMES, "beta", "gamma", "s", "x.y", "e", f"x{holder.name}", "xalpha",
         *(holder.inbox, holder.session, other.inbox, other.session),
     ]  # fmt: skip
+
+
+def mostly(holder: Holder) -> dict[str, list[str]]:
+    """What a placeholder becomes when it is not anything at all."""
+    return {
+        "{c}": list(holder.collectives),
+        "{network}": [NETWORK],
+        "{name}": [holder.name, f"x{holder.name}"],
+        "{inbox}": [holder.inbox],
+        "{session}": [holder.session],
+        "{foreign}": ["beta", "gamma", NETWORK],
+        "{service}": ["s", "alpha", "x.y"],
+    }
 
 
 @st.composite
 def near(draw: st.DrawFn, holder: Holder, verb: str, *, wild: bool) -> str:
     """A subject or pattern close to a row of the table, this role's or another's."""
-    pool = words(holder) + ["*", "*", "**"] * wild
-    rows = [row.pattern for row in spec_broker.spec_rows() if row.verb == verb]
-    own = [
-        "/".join(t or "any" for t in tokens) for _, tokens, _ in spec_broker.filled(holder, verb)
-    ]
-    tokens = draw(st.sampled_from(own + rows)).split("/")
-    found = [
-        draw(st.sampled_from(pool)) if word[0] in "{<" or (word == "**" and not wild) else word
-        for word in tokens
-    ]
-    for _ in range(draw(st.integers(0, 2))):
+    pool = words(holder) + ["*", "*", "**"] * 3 * wild
+    usual = mostly(holder)
+    granted = [tokens for _, tokens, _ in spec_broker.filled(holder, verb)]
+    if granted and not wild and draw(st.booleans()):
+        return "/".join(
+            word or draw(st.sampled_from(NAMES)) for word in draw(st.sampled_from(granted))
+        )
+    rows = [row for row in spec_broker.spec_rows() if row.verb == verb]
+    own = [row for row in rows if row.role == holder.role]
+    found = draw(st.sampled_from(own * 3 + rows)).pattern.split("/")
+    for at, word in enumerate(found):
+        if word[0] in "{<" or (word == "**" and not wild):
+            anything = not draw(st.integers(0, 9))
+            found[at] = draw(st.sampled_from(pool if anything else usual.get(word, pool)))
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         at = draw(st.integers(0, len(found)))
         found[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.sampled_from(pool), max_size=1))
-    text = "/".join(found)
     try:
-        return (parse_pattern if wild else parse_subject)(text)
+        return (parse_pattern if wild else parse_subject)("/".join(found))
     except ValueError:
         assume(False)
         raise
@@ -93,9 +109,11 @@ def assert_same(expected: Refused | None, error: Error | None, asked: object) ->
         assert error.index == expected.index or not expected.index_is_told, asked
 
 
-@settings(max_examples=400)
-@given(data=st.data(), holder=HOLDERS, group=st.sampled_from(GROUPS))
-def test_any_subscription(data: st.DataObject, holder: Holder, group: str | None) -> None:
+@settings(max_examples=800)
+@given(data=st.data(), holder=HOLDERS)
+def test_any_subscription(data: st.DataObject, holder: Holder) -> None:
+    granted = [group or None for _, _, group in spec_broker.filled(holder, "subscribe")]
+    group = data.draw(st.sampled_from(granted * 3 + GROUPS))
     patterns = data.draw(st.lists(near(holder, "subscribe", wild=True), min_size=1, max_size=3))
     check_subscription(holder, tuple(dict.fromkeys(patterns)), group)
 
@@ -112,14 +130,20 @@ def check_subscription(holder: Holder, patterns: Sequence[str], group: str | Non
 @given(data=st.data(), holder=HOLDERS, receipt=st.booleans(), query=st.booleans())
 def test_any_publish(data: st.DataObject, holder: Holder, *, receipt: bool, query: bool) -> None:
     subjects = data.draw(st.lists(near(holder, "publish", wild=False), min_size=1, max_size=3))
-    subjects = list(dict.fromkeys(subjects))
     reply = data.draw(st.none() | near(holder, "reply", wild=False))
+    check_publish(holder, tuple(dict.fromkeys(subjects)), reply, receipt=receipt, query=query)
+
+
+def check_publish(
+    holder: Holder, subjects: tuple[str, ...], reply: str | None, *, receipt: bool, query: bool
+) -> Refused | None:
     expected = spec_broker.judge_publish(holder, subjects, reply, receipt=receipt, query=query)
     shell, peer = link(holder)
     tail = tail_of(QUERY if query else b"x", reply=reply)
-    frame = Publish(subjects=tuple(subjects), receipt_id=int(receipt), tail=tail)
+    frame = Publish(subjects=subjects, receipt_id=int(receipt), tail=tail)
     assert_same(expected, verdict_on(shell, peer, frame), (holder, frame))
     assert shell.hub.counters.delivered == 0
+    return expected
 
 
 SERVICE = Holder(NETWORK, "node", "me", frozenset({"service:alpha"}), "0" * 32, ("c",))
@@ -127,6 +151,15 @@ SERVICE = Holder(NETWORK, "node", "me", frozenset({"service:alpha"}), "0" * 32, 
 
 def test_a_service_may_have_the_name_of_the_network() -> None:
     check_subscription(SERVICE, ["c/service/alpha"], "alpha")
+
+
+def test_one_subject_without_receipts_is_enough_to_refuse_them() -> None:
+    holder = Holder(NETWORK, "service", "me", frozenset({"fleet"}), "0" * 32, ("c",))
+    subjects = ("c/reply/beta/i/s/r/alpha/me", "c/agent/a")
+    for both in (subjects, subjects[::-1]):
+        refused = check_publish(holder, both, None, receipt=True, query=False)
+        assert refused == Refused("NOT_PERMITTED", None)
+        assert check_publish(holder, both, None, receipt=False, query=False) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
