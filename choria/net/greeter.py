@@ -1,8 +1,7 @@
 """Strangers: from accept to WELCOME, each a Trio task with one deadline for everything.
 
-What is rationed is the *step* of a handshake (about 1 ms of CPU, in a worker thread, two at a time:
-OpenSSL releases the GIL), not the stranger: a slow one holds memory, never a slot (E7). Whatever
-goes wrong is logged with its reason, counted, and told to the stranger: by TLS's own alert before
+What is rationed is the *step* of a handshake, so that messages pass between a few of them, not the
+stranger: a slow one holds memory, never a place (E7; see `Ration`). Whatever goes wrong is logged with its reason, counted, and told to the stranger: by TLS's own alert before
 the handshake is done, by GOODBYE after it.
 """
 
@@ -19,6 +18,7 @@ from choria.errors import Reason
 from choria.wire import Link
 
 from .lobby import Guest, Lobby
+from .ration import Ration
 from .sockets import Arrival
 from .stranger import Door, Refused, Stranger
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE_THREADS: Final = 2
+STEPS_AT_ONCE: Final = 4
+"""How many steps of handshakes the pump waits for at most, 3 ms."""
 _LAST_WORDS_S: Final = 1.0
 
 
@@ -47,7 +48,7 @@ class Greeter:
         self._pump = pump
         self._new_link = new_link
         self._lobby = Lobby(door.places)
-        self._threads = trio.CapacityLimiter(HANDSHAKE_THREADS)
+        self._ration = Ration(STEPS_AT_ONCE)
         self._closed = False
 
     @property
@@ -58,7 +59,7 @@ class Greeter:
     async def greet(self, stream: trio.SocketStream) -> None:
         """Handler of one accepted connection. Cancelling closes it without a word."""
         try:
-            stranger = Stranger(stream.socket, self.door, self._threads, self._new_link())
+            stranger = Stranger(stream.socket, self.door, self._ration, self._new_link())
         except OSError:  # it left before we looked
             await trio.aclose_forcefully(stream)
             return

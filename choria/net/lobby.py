@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 DEFAULT_PLACES: Final = 4096
@@ -20,10 +20,14 @@ _V6_PREFIX: Final = 48
 
 @dataclass(eq=False, slots=True)
 class Guest:
-    """One stranger. ``evict`` ends it."""
+    """One stranger. ``evict`` ends it. ``source``: what it counts for, see `source_of`."""
 
     address: str
     evict: Callable[[str], None]
+    source: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source = source_of(self.address)
 
 
 class Lobby:
@@ -46,18 +50,17 @@ class Lobby:
         """Give ``guest`` a place; somebody else may lose one."""
         if self._count >= self._places:
             self._evict_one()
-        self._by_source.setdefault(source_of(guest.address), {})[guest] = None
+        self._by_source.setdefault(guest.source, {})[guest] = None
         self._count += 1
 
     def leave(self, guest: Guest) -> None:
         """Free the place, if it still has one."""
-        source = source_of(guest.address)
-        guests = self._by_source.get(source, {})
+        guests = self._by_source.get(guest.source, {})
         if guest in guests:
             del guests[guest]
             self._count -= 1
             if not guests:
-                del self._by_source[source]
+                del self._by_source[guest.source]
 
     def everybody(self) -> list[Guest]:
         """All who wait."""

@@ -17,6 +17,7 @@ from choria.wire import Event, Goodbye, Link, clip_text
 
 from .credentials import ALPN, wall_clock_ms
 from .lobby import DEFAULT_PLACES
+from .ration import Ration
 from .tls_steps import STEP_BYTES, FloodError, TlsSteps
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Stranger:
     """
 
     def __init__(
-        self, sock: trio.socket.SocketType, door: Door, threads: trio.CapacityLimiter, link: Link
+        self, sock: trio.socket.SocketType, door: Door, ration: Ration, link: Link
     ) -> None:
         self.address = str(sock.getpeername()[0])
         self.link = link
@@ -71,7 +72,7 @@ class Stranger:
         self.tls = TlsSteps(door.context)
         self._sock = sock
         self._door = door
-        self._threads = threads
+        self._ration = ration
         self._shaken = False
 
     async def prove(self) -> Principal:
@@ -84,14 +85,14 @@ class Stranger:
         while principal is None:
             data = await self._receive()
             try:
-                principal = await trio.to_thread.run_sync(self._step, data, limiter=self._threads)
+                principal = await self._ration.run(self._step, data)
             except ssl.SSLError as error:
                 raise Refused(*_handshake_refusal(error)) from error
             await self._send(self.tls.ciphertext())
         return principal
 
     def _step(self, data: bytes) -> Principal | None:
-        """One step of the handshake, in a thread; with the last one, who it is."""
+        """One step of the handshake; with the last one, who it is."""
         if not self.tls.shake(data):
             return None
         self.stage = "after the TLS handshake"
@@ -132,7 +133,8 @@ class Stranger:
 
     def detach(self) -> socket.socket:
         """The plain socket; this object is of no use afterwards."""
-        return socket.socket(fileno=self._sock.detach())
+        family, kind, proto = self._sock.family, self._sock.type, self._sock.proto
+        return socket.socket(family, kind, proto, fileno=self._sock.detach())  # or it would ask
 
     async def send_away(self, refused: Refused) -> None:
         """Say why, then wait for the peer's end, so that a reset does not destroy what we said.

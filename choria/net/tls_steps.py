@@ -30,9 +30,8 @@ class FloodError(Exception):
 class TlsSteps:
     """One TLS connection without a socket.
 
-    The steps of the handshake may run in a worker thread (they release the GIL); everything else
-    and every handing over belongs to the loop's thread. One object serves the stranger's task and
-    then the pump, so that no byte stays behind in between (E6).
+    One object serves the stranger's task and then the pump, so that no byte stays behind in between
+    (E6).
 
     Attributes:
         out: Ciphertext that ``ciphertext`` has not given out; look only at ``pending``. OpenSSL
