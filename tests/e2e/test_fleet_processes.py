@@ -56,6 +56,21 @@ async def test_all_nodes_are_back_after_the_broker_was_killed(tmp_path: Path) ->
         assert len((await ask(stage, "ping"))["nodes"]) == 3
 
 
+async def test_nodes_are_chosen_by_expressions(tmp_path: Path) -> None:
+    async with a_fleet(tmp_path, nodes=2) as stage:
+        everybody = 'with("rpcutil") and "package" in agents and fact("identity") == nil'
+        found = await ask(stage, "discover", "-S", everybody)
+        assert {node["sender"] for node in found["nodes"]} == {"node1", "node2"}
+        nobody = await ask(stage, "ping", "--select", 'fact("missing") > 1', exits=3)
+        assert nobody["nodes"] == []
+        await ask(stage, "ping", "-W", "missing=1 /apache/", exits=3)
+        one = ["-S", "not false", "-S", 'len(classes) == 0 or "x" not in classes', "-I", "node1"]
+        document = await ask(stage, "call", "rpcutil", "ping", *one)
+        assert [reply["sender"] for reply in document["replies"]] == ["node1"]
+        wrong = await stage.run("ping", "-S", "1 +", "--config", "client.toml", exits=2)
+        assert "character 4 of the expression" in wrong.errors
+
+
 async def test_the_broker_stops_in_order(tmp_path: Path) -> None:
     async with a_fleet(tmp_path, nodes=1) as stage:
         stage.processes["broker"].terminate()

@@ -19,6 +19,11 @@ from choria.policy import Authorized, Denied, PolicySet
 pytestmark = pytest.mark.interop
 
 GINKGO = "choria=ginkgo.mcollective"
+# The expression of Choria's own discovery tests.
+CHORIAS_OWN = (
+    "with('apache') and with('/testing/') and with('fnumber=1.2') and fact('nested.string') matches('h?llo') "
+    "and include(fact('sarray'), '1') and include(fact('iarray'), 1)"
+)
 OTHER = "choria=other.mcollective"
 ONE = {"facts": {"foo": "bar"}, "classes": ["one", "two"]}
 TWO = {"facts": {"foo": "baz"}, "classes": ["two"]}
@@ -136,6 +141,12 @@ def test_the_groups_file_has_one_line_that_defines_nothing(artefacts: Path) -> N
         ({"classes": ["role::testing", "apache"]}, True),
         ({"classes": ["/^ROLE/"]}, True),
         ({"combined": ["apache /testing/ fnumber=1.2"]}, True),
+        ({"compounds": [CHORIAS_OWN]}, True),
+        ({"compounds": [CHORIAS_OWN.replace("1.2", "1.3")]}, False),
+        ({"compounds": ["with('apache') and not with('/^test/')"]}, False),
+        ({"compounds": ['fact("nested.fnumber") > 2.1 and fact("iarray.#") == 3']}, True),
+        ({"compounds": ['fact("sarray.0") == 1']}, False),
+        ({"compounds": ['any(fact("sarray"), {# == "2"}) && fact("tbool")']}, True),
         ({"classes": ["nginx"]}, False),
     ],
 )
