@@ -128,3 +128,5 @@ def models(session: nox.Session) -> None:
     """The models of the protocol and their mutants, by TLC; needs Java: nox -s models -- Replay."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "models"))
     session.run("python", "protocol/models/check.py", *session.posargs)
+    if not session.posargs:  # the traces that drive the code are still those of the models
+        session.run("python", "protocol/models/traces.py", "--check")

@@ -26,8 +26,8 @@
 (*   NoDuplicate      a plain link gets a message once, a group once in all    *)
 (*   NoLostMessage    published while all routes are settled, and neither      *)
 (*                    route nor subscription changed since: it arrives         *)
-(*   Settles          in the end both sides of each route agree (liveness, in  *)
-(*                    the configuration that checks it)                        *)
+(*   Settles          in the end both sides of each route agree (liveness:     *)
+(*                    Interest_calm.cfg)                                       *)
 (*                                                                             *)
 (* Abstractions: one subject, since subjects do not meet; digests are not      *)
 (* needed where routes are FIFO and are left out; receipts are left out; local *)
@@ -37,7 +37,8 @@
 (* Mutants: forward (ROUTED is passed on) and everywhere (each broker picks a  *)
 (* member of the group) must fail NoDuplicate; keep (interest outlives its     *)
 (* route) and stale (frames of an older route still count) must fail           *)
-(* NoGhostInterest.                                                            *)
+(* NoGhostInterest; deaf (who is called does not tell its own interest) must   *)
+(* fail NoLostInterest and Settles.                                            *)
 EXTENDS Naturals, Sequences, FiniteSets, TLC
 CONSTANTS Brokers, MaxChanges, MaxNo, MaxMessages, StartUp, Mutant, Recording
 VARIABLES local,    \* local[b]: what b's own links subscribed, a subset of Kinds
@@ -114,7 +115,7 @@ Take(b, c, i) ==
      /\ IF fresh THEN \* a new route: c takes it up, in place of an older one
              /\ seen' = [seen EXCEPT ![c][b] = i] /\ cur' = [cur EXCEPT ![c][b] = i]
              /\ remote' = [remote EXCEPT ![c][b] = f.what]
-             /\ chan' = [rest EXCEPT ![c][b][i] = Append(@, All(c))]
+             /\ chan' = IF Mutant = "deaf" THEN rest ELSE [rest EXCEPT ![c][b][i] = Append(@, All(c))]
              /\ ForgiveAll /\ UNCHANGED <<gotPlain, gotGroup>>
         ELSE IF ~counts THEN chan' = rest /\ UNCHANGED <<seen, cur, remote, gotPlain, gotGroup, due>>
         ELSE IF f.kind # "message" THEN

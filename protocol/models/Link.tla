@@ -16,7 +16,8 @@
 (*   InOrder      data arrives in order, without gap or repetition             *)
 (*   Drained      a link that ended by two GOODBYEs has lost nothing           *)
 (*   PingsBounded at most two PINGs of a direction are without PONG            *)
-(*   Ends         after any GOODBYE or loss both ends close (liveness)         *)
+(*   Ends         after any GOODBYE or loss both ends close (liveness:         *)
+(*                Link_ends.cfg)                                               *)
 (*                                                                             *)
 (* Abstractions: frames are whole (cuts between reads are tested elsewhere);   *)
 (* SUBSCRIBE, PUBLISH, DELIVER, RECEIPT, ERROR and ROUTED are one kind, DATA;  *)
@@ -24,7 +25,8 @@
 (* any time; a dead peer that breaks the rules is left to the vectors.         *)
 (*                                                                             *)
 (* Mutants: drain (GOODBYE overtakes what is queued) must fail Drained;        *)
-(* machine (one machine for both directions) must fail NoViolation.            *)
+(* machine (one machine for both directions) must fail NoViolation; mute (a    *)
+(* member that has not said HELLO waits on when it gets GOODBYE) must fail Ends*)
 EXTENDS Naturals, Sequences, FiniteSets
 CONSTANTS MaxData, MaxPings, MayDrop, Mutant, Recording
 VARIABLES view,    \* view[e]: what end e holds: the states of (member, broker)
@@ -123,7 +125,7 @@ Shut(e, why) == /\ up' = [up EXCEPT ![e] = FALSE]
 \* Both GOODBYEs are exchanged.
 Close(e) == up[e] /\ Said(e) = Done /\ Spoken(e) = Done /\ Shut(e, "both") /\ UNCHANGED cut
 \* A member that has not said HELLO may not say GOODBYE either: it just closes.
-CloseMute(e) == up[e] /\ Said(e) = Idle /\ e = "member" /\ Spoken(e) = Done /\ Shut(e, "mute") /\ UNCHANGED cut
+CloseMute(e) == Mutant # "mute" /\ up[e] /\ Said(e) = Idle /\ e = "member" /\ Spoken(e) = Done /\ Shut(e, "mute") /\ UNCHANGED cut
 \* The drain time ran out: of the one who waits for GOODBYE, or of the one who writes.
 TimeUp(e) == up[e] /\ MayDrop /\ (Said(e) = Done) # (Spoken(e) = Done) /\ Shut(e, "time") /\ cut' = TRUE
 \* The peer's end of stream, after all that came before it (CWP-3-11).
