@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import trio
 
-from choria.errors import LinkLost, Reason, RemoteProtocolError
+from choria.errors import ChoriaError, LinkLost, Reason, RemoteProtocolError
 from choria.wire import (
     Error,
     Event,
@@ -33,6 +34,8 @@ from .connector import CLOSED_DURING_LOGIN, Wire
 from .outbox import Outbox, Outgoing
 
 _NOTES: Final = 1024  # sent frames that an ERROR may still name
+_DRAIN_S: Final = 10.0  # for the write that a GOODBYE finds under way, CWP-10.3-2
+_LAST_WORDS_S: Final = 1.0
 
 
 class Farewell(Exception):  # noqa: N818  # a fact, not an error: the broker said GOODBYE
@@ -62,6 +65,8 @@ class Attachment:
     _open: bool = False
     _notes: OrderedDict[int, Outgoing] = field(default_factory=OrderedDict)
     _early: list[Event] = field(default_factory=list)
+    _farewell: Goodbye | None = None
+    _idle: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def log_in(self, hello: Hello, check: Callable[[Welcome], None]) -> Welcome:
         """Say HELLO and wait for WELCOME. Cancelling leaves a link that must be closed.
@@ -76,7 +81,7 @@ class Attachment:
             self._early += await self._receive()
         first = self._early.pop(0)
         if isinstance(first, Goodbye):
-            raise Farewell(first)
+            await self._answer(first)
         if not isinstance(first, Welcome):
             raise RemoteProtocolError("no WELCOME", reason=Reason.ILLEGAL_STATE)
         check(first)
@@ -99,11 +104,19 @@ class Attachment:
             nursery.start_soon(self._read)
             nursery.start_soon(self._beat)
             await self._write(resume)
+            if self._farewell is not None:
+                await self._answer(self._farewell)
             nursery.cancel_scope.cancel()
 
     async def say_goodbye(self, reason: Reason, text: str = "") -> None:
         """Last frame, as far as it can still be sent. Cancelling leaves it unsent."""
         await self._send_frame(Goodbye(reason=reason, text=text))
+
+    async def _answer(self, goodbye: Goodbye) -> NoReturn:
+        """Say GOODBYE too, at a frame boundary; what the session has still to say waits for its next link."""
+        with trio.move_on_after(_LAST_WORDS_S), suppress(ChoriaError):
+            await self.say_goodbye(Reason.NORMAL)  # CWP-6.5-2
+        raise Farewell(goodbye)
 
     async def _send_frame(self, frame: Frame) -> None:
         await self.wire.send_all(self.link.send(frame))
@@ -131,7 +144,10 @@ class Attachment:
                 self._control(event.as_error())
             case Error():
                 self.refused(event, self._notes.get(event.frame))
-            case Goodbye():
+            case Goodbye():  # the writer answers, so that no frame is torn (CWP-10.2-6)
+                self._farewell = event
+                self._idle.cancel()
+                await trio.sleep(_DRAIN_S)
                 raise Farewell(event)
             case _:
                 await self.take(event)
@@ -157,10 +173,17 @@ class Attachment:
 
     async def _write(self, resume: list[Outgoing]) -> None:
         await self._send_batch(resume)
-        while await self.outbox.wait_ready():
+        while await self._wait_ready():
             controls = self.outbox.take_controls()
             batch = self.outbox.take_batch(self.number)
             await self._send_batch(batch, b"".join(controls))
+
+    async def _wait_ready(self) -> bool:
+        """Wait for something to send; False when this link shall send no more of it."""
+        if self._farewell is None:
+            with trio.CancelScope() as self._idle:
+                return await self.outbox.wait_ready()
+        return False
 
     async def _send_batch(self, batch: list[Outgoing], ahead: bytes = b"") -> None:
         for outgoing in batch:
