@@ -130,3 +130,10 @@ def models(session: nox.Session) -> None:
     session.run("python", "protocol/models/check.py", *session.posargs)
     if not session.posargs:  # the traces that drive the code are still those of the models
         session.run("python", "protocol/models/traces.py", "--check")
+
+
+@nox.session(default=False)
+def fuzz_planted(session: nox.Session) -> None:
+    """Break one thing at a time; its target must notice: nox -s fuzz_planted -- [SECONDS] [NAME...]."""
+    install(session, "fuzz")
+    session.run("python", "fuzz/planted.py", *session.posargs)
