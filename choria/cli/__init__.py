@@ -52,6 +52,7 @@ _audit = App(name="audit", help="What nodes decided.")
 _audit.command(
     "choria.cli._audit:verify", name="verify", help="Is the chain of an audit log unbroken?"
 )
+_audit.command("choria.cli._audit:show", name="show", help="Show what a node decided.")
 app.command(_audit)
 
 
