@@ -57,6 +57,7 @@ def mostly(holder: Holder) -> dict[str, list[str]]:
         "{session}": [holder.session],
         "{foreign}": ["beta", "gamma", NETWORK],
         "{service}": ["s", "alpha", "x.y"],
+        "<request>": ["7" * 32, "r"],
     }
 
 
@@ -160,6 +161,18 @@ def test_one_subject_without_receipts_is_enough_to_refuse_them() -> None:
         refused = check_publish(holder, both, None, receipt=True, query=False)
         assert refused == Refused("NOT_PERMITTED", None)
         assert check_publish(holder, both, None, receipt=False, query=False) is None
+
+
+@pytest.mark.parametrize(
+    ("request_id", "query"), [("7" * 32, True), ("r", True), ("7" * 32, False)]
+)
+def test_a_query_has_the_form_of_one(request_id: str, query: bool) -> None:
+    holder = Holder(
+        NETWORK, "client", "me", frozenset({"fleet"}), token16("client/me").hex(), ("c",)
+    )
+    reply = f"c/reply/{NETWORK}/{holder.inbox}/{holder.session}/{request_id}"
+    refused = check_publish(holder, ("sys/presence/c",), reply, receipt=False, query=query)
+    assert (refused is None) == (query and len(request_id) == 32)
 
 
 @pytest.mark.parametrize("name", NAMES)

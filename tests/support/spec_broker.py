@@ -12,6 +12,7 @@ import base64
 import functools
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import cbor2
 
 SPEC = Path(__file__).resolve().parents[2] / "protocol/SPEC.md"
+_REQUEST = re.compile(r"/[0-9a-f]{32}\Z")  # CWP-7.4-2
 LIMIT_SUBSCRIPTIONS = 1024
 LIMIT_SUBJECTS = 256
 
@@ -167,7 +169,7 @@ def judge_publish(
     if reply is not None and not rows_for(holder, "reply", reply):
         return Refused("NOT_PERMITTED", None)
     told = any(subject.startswith("sys/") for subject in subjects)
-    if told and (len(subjects) > 1 or reply is None or not query):
+    if told and (len(subjects) > 1 or not query or not _REQUEST.search(reply or "")):
         return Refused("NOT_PERMITTED", None, index_is_told=False)
     if receipt and not all(any(row.receipt for row in allowing) for allowing in rows):
         return Refused("NOT_PERMITTED", None)
