@@ -3,7 +3,8 @@
 Lines are appended whole, with one ``write``, before the action that they allow runs; if that fails,
 it does not run. The chain goes on after a restart from the last whole line. A torn last line (the
 machine went down) is moved to a file beside the log, so that the chain stays whole and nothing is
-lost. When the file is rotated away, a new one begins that continues the chain.
+lost. When the file is rotated away, a new one begins that continues the chain; after a restart with
+an empty log, from the newest file beside it that was rotated away.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from choria.policy import GENESIS, AuditRecord, Outcome, chain, hash_of_line
 log = logging.getLogger(__name__)
 
 _TAIL_BYTES: Final = 4 << 20  # longer than any line: inputs are bounded by the payload
+_NO_LOGS: Final = frozenset({".torn", ".gz", ".bz2", ".xz", ".zst"})
 SPARING_BURST: Final = 20
 SPARING_EVERY_MS: Final = 10_000
 
@@ -154,10 +156,27 @@ def _cut_torn_tail(path: Path, file: int) -> int:
 
 def _last_hash(path: Path, file: int, size: int) -> str:
     if size == 0:
-        return GENESIS
+        return _rotated_hash(path)
     start = max(0, size - _TAIL_BYTES)
     last = os.pread(file, size - start, start).rstrip(b"\n").rsplit(b"\n", 1)[-1]
     found = hash_of_line(last)
     if found is None:
         raise ConfigError(f"audit log {path}: its last line is no audit record; move the file away")
     return found
+
+
+def _rotated_hash(path: Path) -> str:
+    """The last hash of the newest file that was rotated away and not compressed."""
+    beside = [
+        p for p in path.parent.iterdir() if p.name.startswith((f"{path.name}.", f"{path.name}-"))
+    ]
+    rotated = [p for p in beside if p.suffix not in _NO_LOGS and p.is_file() and p.stat().st_size]
+    if not rotated:
+        return GENESIS
+    newest = max(rotated, key=lambda p: p.stat().st_mtime_ns)
+    with newest.open("rb") as file:
+        file.seek(max(0, newest.stat().st_size - _TAIL_BYTES))
+        found = hash_of_line(file.read().rstrip(b"\n").rsplit(b"\n", 1)[-1])
+    if found is None:
+        log.warning("%s begins a new chain: %s ends in no audit record", path, newest)
+    return found or GENESIS

@@ -50,6 +50,31 @@ def test_rotation_keeps_the_chain(rotated: list[Path], capsys: pytest.CaptureFix
     assert main(["audit", "verify", str(rotated[0])]) == 0
 
 
+@pytest.mark.parametrize("name", ["audit.log.1", "audit.log-20260921"])
+@pytest.mark.parametrize("made_by_logrotate", [True, False])
+def test_a_restart_right_after_rotation_keeps_the_chain(
+    tmp_path: Path, name: str, made_by_logrotate: bool
+) -> None:
+    path = tmp_path / "audit.log"
+    (tmp_path / "audit.log.gone.gz").write_bytes(b"compressed")
+    (tmp_path / "audit.log.torn").write_bytes(b"half")
+    with closing(AuditLog(path)) as log:
+        log.write(record(1))
+    path.rename(tmp_path / name)
+    if made_by_logrotate:
+        path.touch()
+    with closing(AuditLog(path)) as log:
+        log.write(record(2))
+    assert verify_audit_logs([tmp_path / name, path]).intact
+
+
+def test_a_file_beside_that_is_no_log_begins_a_new_chain(tmp_path: Path) -> None:
+    (tmp_path / "audit.log.old").write_bytes(b"notes\n")
+    with closing(AuditLog(tmp_path / "audit.log")) as log:
+        log.write(record(1))
+    assert verify_audit_logs([tmp_path / "audit.log"]).intact
+
+
 def test_a_later_file_alone_asks_for_the_older(rotated: list[Path]) -> None:
     verdict = verify_audit_logs(rotated[1:])
     assert not verdict.intact
