@@ -23,6 +23,7 @@ from choria.config import env_name, leaves
 from choria.errors import Reason, Refusal
 from choria.federation import RelayConfig
 from choria.node import NodeConfig
+from choria.programs.invite import CaConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -34,6 +35,7 @@ PROGRAMS: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "node": ("`choria-trio node`", NodeConfig),
     "client": ("`choria-trio ping`, `discover` and `call`", ClientConfig),
     "relay": ("`choria-trio relay`", RelayConfig),
+    "ca": ("`choria-trio invite` and `choria-trio ca`", CaConfig),
 }
 EXITS = {
     Exit.OK: "everyone who was expected replied, and all went well",

@@ -60,6 +60,8 @@ class IndexLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_index(folder: Path) -> list[IndexLine]:
     """All certificates of a CA, oldest first. Raises CaError."""
+    if not (folder / INDEX_NAME).is_file():
+        raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
     revoked = {entry.serial: entry for entry in _lines(folder / REVOKED_NAME, RevokedEntry)}
     return [
         IndexLine(issued=entry, revoked=revoked.get(entry.serial))

@@ -26,6 +26,11 @@ app.command(
 app.command(
     "choria.cli._fleet:call", name=["call", "req", "rpc"], help="Call an action of an agent."
 )
+app.command(
+    "choria.cli._init:init", name="init", help="Make a network: CA, broker, you, this machine."
+)
+app.command("choria.cli._invite:invite", name="invite", help="A line that adds another machine.")
+app.command("choria.cli._join:join", name="join", help="Make this machine a node, with a token.")
 app.command("choria.cli._broker:broker", name="broker", help="Run a broker.")
 app.command("choria.cli._node:node", name="node", help="Run a node: host agents, answer requests.")
 app.command("choria.cli._relay:relay", name="relay", help="Join two networks.")
@@ -39,6 +44,11 @@ _ca.command("choria.cli._ca:init", name="init", help="Make a CA in a folder.")
 _ca.command(
     "choria.cli._ca:issue", name="issue", help="Issue certificates with everything a member needs."
 )
+_ca.command("choria.cli._ca:list_issued", name="list", help="Every certificate that was issued.")
+_ca.command("choria.cli._ca:revoke", name="revoke", help="Take certificates back.")
+_ca.command("choria.cli._ca:crl", name="crl", help="Sign the lists of what was taken back.")
+_ca.command("choria.cli._ca:pending", name="pending", help="Who waits for approval.")
+_ca.command("choria.cli._ca:sign", name="sign", help="Approve somebody who waits.")
 app.command(_ca)
 
 _policy = App(name="policy", help="What policies say, without a fleet.")

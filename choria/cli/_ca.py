@@ -1,4 +1,4 @@
-"""``choria-trio ca``: make a CA, issue credentials."""
+"""``choria-trio ca``: make a CA, issue credentials, take them back, approve applicants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from choria.programs import ca as programs
 from choria.programs.ca import init_ca, issue_credentials
+from choria.programs.invite import CaConfig, ca_folder
+
+from ._serve import read_config
+
+Ca = Annotated[Path | None, Parameter(name="--ca")]
 
 
 def init(folder: Path, /, *, network: str) -> int:
@@ -54,3 +60,89 @@ def issue(
         )
         print(f"{role} {name}: {folder}")
     return 0
+
+
+def list_issued(
+    *,
+    ca: Ca = None,
+    everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
+) -> int:
+    """List certificates: who, until when, and which serial.
+
+    Args:
+        ca: The CA's folder; by default the one that `init` made.
+        everything: Those too that have ended or were revoked.
+    """
+    for line in programs.list_issued(_folder(ca), everything=everything):
+        print(line)
+    return 0
+
+
+def revoke(
+    name: str = "",
+    /,
+    *,
+    role: str = "",
+    serial: str = "",
+    reason: str = "",
+    ca: Ca = None,
+) -> int:
+    """Take back every certificate of NAME that is in force, or one by its serial.
+
+    Args:
+        name: Whose.
+        role: Only of this role: broker, node, client, service or relay.
+        serial: A serial from `ca list` instead of a name.
+        reason: For your own records.
+        ca: The CA's folder; by default the one that `init` made.
+    """
+    folder = _folder(ca)
+    for line in programs.revoke(folder, name=name, role=role, serial=serial, reason=reason):
+        print(line)
+    print("Next: choria-trio ca crl")
+    return 0
+
+
+def crl(
+    *issuers: str,
+    ca: Ca = None,
+    days: float = 30.0,
+) -> int:
+    """Sign a list of what was taken back, for each issuer whose key is here.
+
+    Args:
+        issuers: brokers, nodes or clients; by default all.
+        ca: The CA's folder; by default the one that `init` made.
+        days: Until when newer lists should be there.
+    """
+    for line in programs.write_crls(_folder(ca), issuers, days=days):
+        print(line)
+    return 0
+
+
+def pending(*, ca: Ca = None) -> int:
+    """List who waits for approval: name, key, address, since when.
+
+    Args:
+        ca: The CA's folder; by default the one that `init` made.
+    """
+    for line in programs.list_pending(_folder(ca)):
+        print(line)
+    return 0
+
+
+def sign(names: list[str], /, *, ca: Ca = None, days: float = 365.0) -> int:
+    """Approve applicants. Compare the key with what the new machine has printed.
+
+    Args:
+        names: Who; `ca pending` lists them.
+        ca: The CA's folder; by default the one that `init` made.
+        days: How long the certificate holds.
+    """
+    for name in names:
+        print(f"node {name}: signed, key {programs.sign(_folder(ca), name, days=days)}")
+    return 0
+
+
+def _folder(given: Path | None) -> Path:
+    return given or ca_folder(read_config("ca", CaConfig, None))

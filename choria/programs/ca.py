@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from choria import ca
+from choria.enrol import fingerprint
+from choria.errors import ConfigError
 from choria.net import wall_clock_ms
+from choria.node import AuditLog
+from choria.policy import AuditRecord, Outcome
+from choria.trust import IssuerKind
+
+from .places import user_name
+
+AUDIT_NAME = "ca.log"
+"""Not the enrolment service's log: a running broker holds that one."""
 
 DEFAULT_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -57,3 +69,66 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def list_issued(folder: Path, *, everything: bool) -> Iterator[str]:
+    """A line for each certificate, oldest first. Raises CaError."""
+    now_ms = wall_clock_ms()
+    for line in ca.read_index(folder):
+        if everything or line.holds(now_ms):
+            issued = line.issued
+            state = f"until {_time(issued.not_after_ms)}"
+            if line.revoked is not None:
+                state = f"revoked {_time(line.revoked.revoked_ms)} {line.revoked.reason}".rstrip()
+            elif not line.holds(now_ms):
+                state = f"ended {_time(issued.not_after_ms)}"
+            yield f"{issued.role} {issued.name}  {state}  serial {issued.serial}"
+
+
+def revoke(folder: Path, *, name: str, role: str, serial: str, reason: str) -> Iterator[str]:
+    """Take certificates back; a line for each. Raises CaError, ConfigError."""
+    if bool(name) == bool(serial):
+        raise ConfigError("name whose certificates, or give --serial: one of the two")
+    taken = ca.revoke(
+        folder, now_ms=wall_clock_ms(), name=name, role=role, serial=serial, reason=reason
+    )
+    for entry in taken:
+        _write(folder, "revoke", f"{entry.role} {entry.name}", reason, {"serial": entry.serial})
+        yield f"{entry.role} {entry.name}: revoked, serial {entry.serial}"
+
+
+def write_crls(folder: Path, issuers: Sequence[str], *, days: float) -> Iterator[str]:
+    """Sign lists; a line for each. Raises CaError, ConfigError."""
+    try:
+        kinds = [IssuerKind(text) for text in issuers] or list(IssuerKind)
+    except ValueError as exc:
+        raise ConfigError(f"{exc}: issuers are {', '.join(IssuerKind)}") from exc
+    for kind, path in ca.write_crls(folder, kinds, wall_clock_ms(), days=days).items():
+        yield f"{kind}: {path}"
+
+
+def list_pending(folder: Path) -> Iterator[str]:
+    """A line for each applicant who waits. Raises CaError."""
+    for each in ca.list_pending(folder, wall_clock_ms()):
+        claim = each.claim
+        key = fingerprint(claim.signing_request)
+        yield f"{claim.name}  key {key}  from {claim.address}  since {_time(claim.asked_ms)}"
+
+
+def sign(folder: Path, name: str, *, days: float) -> str:
+    """Approve an applicant; its key's fingerprint. Raises CaError, TrustError."""
+    _write(folder, "approve", name, "approved by hand", {"days": days})  # first: no line, no act
+    return ca.sign_pending(folder, name, now_ms=wall_clock_ms(), days=days)
+
+
+def _write(folder: Path, action: str, who: str, reason: str, data: dict[str, object]) -> None:
+    record = AuditRecord(
+        time_ms=wall_clock_ms(), outcome=Outcome.ALLOWED, reason=reason, agent="ca",
+        action=action, caller=user_name(), sender=who, data=data,
+    )  # fmt: skip
+    with closing(AuditLog(folder / AUDIT_NAME)) as audit:
+        audit.write(record)
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms // 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
