@@ -24,7 +24,25 @@ def broker(env: dict[str, str]) -> list[str]:
     return ["broker", "--config", str(config)]
 
 
-PROGRAMS = {"broker": broker}
+def node(env: dict[str, str]) -> list[str]:
+    """Arguments of our node: one caller may do everything, nobody else anything."""
+    folder = Path(env["CWP_SCRATCH"])
+    (folder / "policies").mkdir()
+    rule = f"policy default deny\nallow\tchoria={env['CWP_ALLOWED']}\t*\t*\t*\n"
+    (folder / "policies" / "default.policy").write_text(rule)
+    config = folder / "node.toml"
+    config.write_text(
+        f"credentials = {json.dumps(env['CWP_CREDENTIALS'])}\n"
+        f"brokers = [{json.dumps(env['CWP_ADDRESS'])}]\n"
+        f"collectives = {json.dumps(env['CWP_COLLECTIVES'].split(','))}\n"
+        f"policies = {json.dumps(str(folder / 'policies'))}\n"
+        f"state = {json.dumps(str(folder / 'state'))}\n"
+        f"audit_log = {json.dumps(str(folder / 'audit.log'))}\n"
+    )
+    return ["node", "--config", str(config)]
+
+
+PROGRAMS = {"broker": broker, "node": node}
 
 
 def start(env: dict[str, str]) -> None:

@@ -21,26 +21,30 @@ from .broker import (
     subscriptions,
 )
 from .cases import Case
+from .node import link as node_link
+from .node import requests as node_requests
+from .node import signatures as node_signatures
 
-SECTIONS = tuple(
-    m.SECTION
-    for m in (
-        carrier,
-        identities,
-        framing,
-        encoding,
-        fields,
-        login,
-        states,
-        subscriptions,
-        delivery,
-        receipts,
-        liveness,
-        ending,
-        presence,
-        permissions,
-    )
+_MODULES = (
+    carrier,
+    identities,
+    framing,
+    encoding,
+    fields,
+    login,
+    states,
+    subscriptions,
+    delivery,
+    receipts,
+    liveness,
+    ending,
+    presence,
+    permissions,
+    node_link,
+    node_requests,
+    node_signatures,
 )
+SECTIONS = tuple(module.SECTION for module in _MODULES)
 
 
 def all_cases() -> list[Case]:

@@ -27,6 +27,7 @@ class Peer:
         label: What the transcript calls this link.
         answers_pings: Whether PING is answered while a frame is waited for.
         sent: How many frames were sent; the count of the next one (CWP-4-6).
+        hello: HELLO of a member that linked to the suite.
     """
 
     def __init__(self, stream: TlsStream, transcript: Transcript, label: str) -> None:
@@ -38,6 +39,7 @@ class Peer:
         self._transcript = transcript
         self._buffer = b""
         self._pings = 0
+        self.hello: Frame = []
 
     async def send(self, *frames: Any) -> None:
         """Send frames in one write; bytes among them are taken as they are."""

@@ -14,6 +14,7 @@ import trio
 from .broker.brokers import open_brokers
 from .broker.lab import broker_lab
 from .cases import Case
+from .node.lab import node_lab, open_nodes
 from .settings import Settings
 from .tls import Refused
 from .transcript import Transcript
@@ -41,6 +42,9 @@ async def open_profile(profile: str, settings: Settings) -> AsyncIterator[OpenLa
         if profile == "broker":
             brokers = await stack.enter_async_context(open_brokers(settings))
             yield partial(broker_lab, settings, brokers)
+        elif profile == "node":
+            shared = await stack.enter_async_context(open_nodes(settings))
+            yield partial(node_lab, settings, shared)
         else:
             raise ValueError(f"no profile {profile}")
 

@@ -1,0 +1,1 @@
+"""Cases for nodes: the suite is their broker and their caller."""
