@@ -29,13 +29,13 @@ from .tree import (
 from .values import in_range, is_number, name_of
 
 
-def evaluate(tree: Node, subject: Subject) -> bool:
+def evaluate(tree: Node, subject: Subject, budget: Budget) -> bool:
     """Whether the expression is true of a machine.
 
     Raises:
         FilterError: it cannot be judged here, or is neither true nor false; the sentence says where.
     """
-    value = _Run(subject).value(tree)
+    value = _Run(subject, budget).value(tree)
     if not isinstance(value, bool):
         raise FilterError(f"the expression is {name_of(value)} here, neither true nor false")
     return value
@@ -44,9 +44,9 @@ def evaluate(tree: Node, subject: Subject) -> bool:
 class _Run:
     """One evaluation. ``_items`` are the list items of the closures that are open, inner last."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, budget: Budget) -> None:
         self._subject = subject
-        self._budget = Budget()
+        self._budget = budget
         self._items: list[Any] = []
 
     def value(self, node: Node) -> Any:
@@ -62,14 +62,18 @@ class _Run:
     def variable(self, node: Variable) -> Any:
         """What is not known is nil, as in Choria."""
         match node.name:
-            case "agents" | "classes":
-                names: frozenset[str] = getattr(self._subject, node.name)
-                self._budget.charge(len(names) // 8)
-                return sorted(names)
+            case "agents":
+                return self._sorted(self._subject.agents)
+            case "classes":
+                return self._sorted(self._subject.classes)
             case "facts":
                 return self._subject.facts.tree
             case _:
                 return None
+
+    def _sorted(self, names: frozenset[str]) -> list[str]:
+        self._budget.charge(len(names) // 8)
+        return sorted(names)
 
     def list_of(self, node: ListOf) -> list[Any]:
         return [self.value(item) for item in node.items]
