@@ -17,7 +17,7 @@ import msgspec
 
 from choria.errors import FilterError
 
-from .compound import Compound, parse_compound
+from .compound import Budget, Compound, parse_compound
 from .facts import FactFilter, Operator, parse_fact
 from .names import NameFilter, parse_name
 from .paths import Facts
@@ -142,7 +142,8 @@ def matches(wanted: Filter, subject: Subject) -> bool:
         return False
     if not all(_holds(fact, subject.facts) for fact in wanted.facts):
         return False
-    return all(compound.judge(subject).holds for compound in wanted.compounds)
+    budget = Budget()  # one for all: a filter must not cost sixteen times what an expression may
+    return all(compound.judge(subject, budget).holds for compound in wanted.compounds)
 
 
 def _holds(fact: FactFilter, facts: Facts) -> bool:

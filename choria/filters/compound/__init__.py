@@ -24,13 +24,14 @@ from collections.abc import Collection
 from choria.errors import FilterError
 from choria.filters.subject import Subject
 
+from .budget import Budget
 from .check import check
 from .evaluate import evaluate
 from .limits import MAX_EXPRESSION_CHARS
 from .parser import parse
 from .tree import Node
 
-__all__ = ["MAX_EXPRESSION_CHARS", "Compound", "Judgement", "parse_compound"]
+__all__ = ["MAX_EXPRESSION_CHARS", "Budget", "Compound", "Judgement", "parse_compound"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,10 +49,15 @@ class Compound:
     text: str
     tree: Node = dataclasses.field(compare=False, repr=False)
 
-    def judge(self, subject: Subject) -> Judgement:
-        """Whether the expression is true of a machine; never raises."""
+    def judge(self, subject: Subject, budget: Budget | None = None) -> Judgement:
+        """Whether the expression is true of a machine; never raises.
+
+        Args:
+            subject: the machine.
+            budget: what may be spent, together with other expressions of the same filter.
+        """
         try:
-            return Judgement(evaluate(self.tree, subject))
+            return Judgement(evaluate(self.tree, subject, budget or Budget()))
         except FilterError as exc:
             return Judgement(holds=False, why=str(exc))
 

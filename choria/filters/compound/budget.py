@@ -9,7 +9,7 @@ from choria.filters.regex import Regex, compile_regex
 
 from .limits import CHARS_PER_STEP, LOOKUP_STEPS, MAX_STEPS, REGEX_STEPS, SEARCH_STEPS
 
-_SEARCHES: Final = frozenset("*?|@#(")
+_SEARCHES: Final = frozenset("*?|@(")
 _SPENT: Final = f"the expression takes more than {MAX_STEPS} steps on this machine"
 
 

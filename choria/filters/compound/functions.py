@@ -52,8 +52,8 @@ def _with(arguments: list[Any], subject: Subject, budget: Budget) -> bool:
     if word.fact is not None:
         budget.charge_lookup(word.fact.fact)
         return word.fact.holds(subject.facts)
-    budget.charge(REGEX_STEPS if is_regex(word.text) else 1)
-    budget.charge((len(subject.classes) + len(subject.agents)) // 8)
+    names = len(subject.classes) + len(subject.agents)
+    budget.charge(REGEX_STEPS + names if is_regex(word.text) else 1 + names // 8)
     return word.as_class.holds_any(subject.classes) or word.as_agent.holds_any(subject.agents)
 
 

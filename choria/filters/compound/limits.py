@@ -15,7 +15,7 @@ MAX_STEPS: Final = 20_000
 LOOKUP_STEPS: Final = 20
 """The price of looking up a fact by its name."""
 
-SEARCH_STEPS: Final = 200
+SEARCH_STEPS: Final = 500
 """The price of a path with wildcards, queries or modifiers, which can take milliseconds (see
 ``choria.filters.paths``)."""
 
