@@ -226,7 +226,7 @@ class Delivery:
             groups=tuple(route.groups),
             tail=tail,
         )
-        if relay.send(routed):
+        if relay.send_routed(routed):
             relay.routes += 1
             self._counters.routed += 1
         elif pending is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from choria.errors import LocalProtocolError
 from choria.net import Peer
 from choria.trust import Principal, Role
-from choria.wire import Frame
+from choria.wire import Frame, Routed
 
 from .rights import Rights
+
+F = TypeVar("F", bound=Frame)
 
 
 class Member:
@@ -68,8 +73,15 @@ class Member:
 
     def send(self, frame: Frame) -> bool:
         """Send a frame that is made for this link alone. False if it takes no more."""
+        return self._send(frame, self.peer.link.send)
+
+    def send_routed(self, frame: Routed) -> bool:
+        """Send ROUTED, made of frames that were checked. False if it takes no more."""
+        return self._send(frame, self.peer.link.send_routed)
+
+    def _send(self, frame: F, encode: Callable[[F], bytes]) -> bool:
         try:
-            self.peer.write(self.peer.link.send(frame))
+            self.peer.write(encode(frame))
         except LocalProtocolError:
             return False  # we said GOODBYE meanwhile: nothing may follow it
         return True

@@ -11,6 +11,7 @@ from choria.errors import LocalProtocolError, RemoteProtocolError
 from .cbor import encode_cbor, head
 from .decode import judge_frame
 from .frames import Deliver, Frame, Publish, Routed
+from .limits import MAX_GROUPS
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -65,6 +66,33 @@ def _spliced(tail_items: int, front: list[object], tail: bytes) -> bytes:
     return head(4, len(front) + tail_items) + b"".join(map(encode_cbor, front)) + tail
 
 
+def routed_body(frame: Routed) -> bytes:
+    """Return the bytes of ``frame`` without the outer head, spliced and not read back.
+
+    For a broker, whose parts came in checked frames: a ROUTED costs as much as ten DELIVERs when it
+    is read back. CWP-6.12
+
+    Raises:
+        LocalProtocolError: more groups than may travel; a relay may be granted that many.
+    """
+    if len(frame.groups) > MAX_GROUPS:
+        raise LocalProtocolError(f"ROUTED: {len(frame.groups)} groups where {MAX_GROUPS} may be")
+    parts = [_ROUTED_FRONT, _text(frame.origin)]
+    parts += [head(0, each) for each in (frame.sequence, frame.receipt_id, frame.remaining_ms)]
+    parts.append(head(4, len(frame.pairs)))
+    for index, subject in frame.pairs:
+        parts += (_PAIR, head(0, index), _text(subject))
+    parts.append(head(4, len(frame.groups)))
+    parts += map(_text, frame.groups)
+    parts.append(frame.tail)
+    return b"".join(parts)
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return head(3, len(encoded)) + encoded
+
+
 def deliver_bytes(subject: str, tail: bytes) -> bytes:
     """Return the bytes of a DELIVER, outer head included: what a broker writes to each receiver.
 
@@ -86,4 +114,6 @@ def deliver_bytes(subject: str, tail: bytes) -> bytes:
     return b"".join((head(2, size), front, tail))
 
 
+_ROUTED_FRONT: Final = head(4, 10) + head(0, Routed.TYPE)
+_PAIR: Final = head(4, 2)
 _FRONTS: Final = tuple(b"\x85\x0a" + head(3, length) for length in range(24))

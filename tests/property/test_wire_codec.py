@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from choria.errors import ChoriaError, CodecError, Reason, RemoteProtocolError
+from choria.errors import ChoriaError, CodecError, LocalProtocolError, Reason, RemoteProtocolError
 from choria.wire import (
     Deliver,
     Frame,
     Goodbye,
     Ignored,
     Publish,
+    Routed,
     clip_text,
     decode_cbor,
     decode_frame,
@@ -28,6 +29,7 @@ from choria.wire import (
     split_tail,
     tail_of,
 )
+from choria.wire.encode import framed, routed_body
 from choria.wire.hotpath import parse_deliver, parse_tail
 from choria.wire.tail import FRAME_BOUNDS, decode_within, message_of
 from tests.strategies.frames import (
@@ -39,6 +41,7 @@ from tests.strategies.frames import (
     payloads,
     plain_publishes,
     publishes,
+    routeds,
     subjects,
     tails,
 )
@@ -162,6 +165,21 @@ def test_the_short_way_through_a_tail_agrees_with_the_long_one(tail: bytes) -> N
 @given(delivers)
 def test_deliver_bytes(frame: Deliver) -> None:
     assert deliver_bytes(frame.subject, frame.tail) == encode_frame(frame)
+
+
+@given(routeds)
+def test_routed_body(frame: Routed) -> None:
+    """What is spliced reads back as what it was made of, and as the general encoder writes it."""
+    body = routed_body(frame)
+    assert framed(body) == encode_frame(frame)
+    assert decode_frame(body) == frame
+
+
+def test_routed_with_more_groups_than_may_travel() -> None:
+    groups = tuple(f"relay-{number}" for number in range(65))
+    frame = Routed(origin="b", sequence=0, pairs=((0, "a"),), groups=groups, tail=tail_of(b""))
+    with pytest.raises(LocalProtocolError, match="65 groups"):
+        routed_body(frame)
 
 
 @given(st.text())
