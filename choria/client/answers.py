@@ -15,6 +15,7 @@ import attrs
 
 from choria.errors import ChoriaError, Refusal, TrustError
 from choria.messages import (
+    Kind,
     Reply,
     ReplySubject,
     Request,
@@ -103,7 +104,7 @@ def judge(incoming: Incoming, pending: Pending, book: ReplyBook, now_ms: int, no
     spoken = parse_reply_subject(incoming.subject)
     signed = is_signed(incoming.payload)
     reply = (
-        _open_signed(incoming.payload, spoken, book, now_ms)
+        _open_signed(incoming.payload, spoken, pending.request, book, now_ms)
         if signed
         else decode_reply(incoming.payload)
     )
@@ -125,7 +126,11 @@ def judge(incoming: Incoming, pending: Pending, book: ReplyBook, now_ms: int, no
     )
 
 
-def _open_signed(message: bytes, spoken: ReplySubject, book: ReplyBook, now_ms: int) -> Reply:
+def _open_signed(
+    message: bytes, spoken: ReplySubject, request: Request, book: ReplyBook, now_ms: int
+) -> Reply:
+    """Verify a reply. A service may have the name of a node and still not answer for it (CWP-13.5-9)."""
+    role = Role.SERVICE if request.kind is Kind.SERVICE else Role.NODE
     try:
         signer, payload = book.verifier.verify_reply(
             message, spoken.network, now_ms, book.certificates.get
@@ -134,7 +139,7 @@ def _open_signed(message: bytes, spoken: ReplySubject, book: ReplyBook, now_ms: 
         raise
     except TrustError as exc:
         raise RejectedReplyError(str(exc)) from exc
-    if signer.role not in (Role.NODE, Role.SERVICE) or signer.name != spoken.identity:
+    if signer.role is not role or signer.name != spoken.identity:
         raise RejectedReplyError(
             f"signed by {signer.role}/{signer.name}, said by {spoken.identity}"
         )

@@ -223,6 +223,18 @@ async def test_a_client_cannot_sign_as_a_node(autojump_clock: MockClock, network
     assert len(result.gathered.rejected) == 1
 
 
+async def test_a_service_named_like_a_node_cannot_answer_for_it(
+    autojump_clock: MockClock, network: Network
+) -> None:
+    """CWP-13.5-9: the client issuer vouches for services, and must not make nodes by it (A4)."""
+    other = network.member(Role.SERVICE, "web1")
+    result = await _call(
+        network, web1=_with_script(lambda said: [said.signed(said.reply(), by=other)])
+    )
+    assert result.answers == []
+    assert "signed by service/web1" in result.gathered.rejected[0].why
+
+
 async def test_the_first_answer_counts_and_repetitions_are_counted(
     autojump_clock: MockClock, network: Network
 ) -> None:
