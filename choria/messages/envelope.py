@@ -21,6 +21,7 @@ MAX_REPLY_ITEMS: Final = 1 << 16
 """Frames and requests hold 4,096 items. The facts or packages of one machine are more than that."""
 MAX_REQUEST_ITEMS: Final = 4096
 _VERSION_KEY: Final = 1
+_ID_KEY: Final = 2
 
 Id128 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Digest256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -30,7 +31,15 @@ _StructT = TypeVar("_StructT", bound=msgspec.Struct)
 
 
 class UnsupportedMessage(MessageError):  # noqa: N818  # reads as what it is
-    """The message is of another version, or holds something critical that is unknown here."""
+    """The message is of another version, or holds something critical that is unknown here.
+
+    Attributes:
+        id_field: what stands where this version has the id; None if nothing does.
+    """
+
+    def __init__(self, text: str, id_field: object = None) -> None:
+        super().__init__(text)
+        self.id_field = id_field
 
 
 def encode_fields(fields: Mapping[str, object], names: Mapping[int, str]) -> bytes:
@@ -60,10 +69,12 @@ def decode_fields(data: bytes, names: Mapping[int, str], *, max_items: int) -> d
     if type(version) is not int:
         raise MessageError("$.version: missing, or no integer")
     if version != VERSION:
-        raise UnsupportedMessage(f"$.version: {version!r} is not supported, {VERSION} is")
+        text = f"$.version: {version!r} is not supported, {VERSION} is"
+        raise UnsupportedMessage(text, message.get(_ID_KEY))
     unknown = sorted(key for key in message if key not in names)
     if unknown and (unknown[-1] >= CRITICAL_KEYS_FROM or unknown[0] < 0):
-        raise UnsupportedMessage(f"$: key {unknown[-1]} is critical and not known here")
+        text = f"$: key {unknown[-1]} is critical and not known here"
+        raise UnsupportedMessage(text, message.get(_ID_KEY))
     return {names[key]: value for key, value in message.items() if key in names}
 
 

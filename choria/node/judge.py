@@ -53,7 +53,7 @@ def judge(bench: Bench, case: Case, verified: VerifiedRequest) -> Stop | None:
     try:
         request = decode_request(verified.payload)
     except UnsupportedMessage as wrong:
-        return _unsupported(bench, case, prefix, str(wrong))
+        return _unsupported(bench, case, prefix, wrong)
     except MessageError as wrong:
         return Stop(End.MALFORMED, f"no request: {wrong}")
     case.request, case.request_id = request, request.id
@@ -79,13 +79,18 @@ def _destination(bench: Bench, case: Case) -> str:
     return reply_subject(case.arrival.reply or "", bench.network, bench.identity)
 
 
-def _unsupported(bench: Bench, case: Case, prefix: ReplyPrefix | None, why: str) -> Stop:
-    """A newer caller is told so. The id is the reply subject's, for the rest cannot be read."""
+def _unsupported(
+    bench: Bench, case: Case, prefix: ReplyPrefix | None, wrong: UnsupportedMessage
+) -> Stop:
+    """A newer caller is told so. Its id, if there is one, must be the reply subject's (CWP-13.4-9)."""
     if prefix is None:
         return Stop(End.REFLECTED, "the reply address is not the signer's")
-    case.request_id = bytes.fromhex(prefix.request)
+    request_id = bytes.fromhex(prefix.request)
+    if wrong.id_field not in (None, request_id):
+        return Stop(End.REFLECTED, "the reply address is not this request's")
+    case.request_id = request_id
     case.destination = _destination(bench, case)
-    return Stop(End.UNSUPPORTED, why)
+    return Stop(End.UNSUPPORTED, str(wrong))
 
 
 def addressed(

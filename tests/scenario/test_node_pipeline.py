@@ -15,6 +15,7 @@ from choria.node import ActionContext
 from choria.node.host import Job
 from choria.policy import Authorized, PolicySet
 from choria.trust import Foreign, Role, Verifier
+from choria.wire import encode_cbor
 from tests.support.node_world import (
     ALLOW_ALL,
     BEGIN_MS,
@@ -415,15 +416,29 @@ async def test_a_signed_something_that_is_no_request_is_audited_with_its_signer(
 
 async def test_a_newer_envelope_is_told_so_once() -> None:
     async with a_node() as world:
-        encoded = bytearray(encode_request(world.request()))
+        request = world.request()
+        encoded = bytearray(encode_request(request))
         at = encoded.index(b"\x01\x01")  # key 1, version 1
         encoded[at + 1] = 2
         message = world.caller.signer.sign_request(bytes(encoded))
-        for _ in range(2):  # the second under another token: it is not signed
-            world.session.deliver("choria/node/web1", world.prefix(world.request()), message)
+        for _ in range(2):
+            world.session.deliver("choria/node/web1", world.prefix(request), message)
         await world.settle()
         (sent,) = world.session.sent
         assert read_reply(sent[1]).refusal is Refusal.UNSUPPORTED
+
+
+@pytest.mark.parametrize("fields", [{1: 2}, {1: 1, 128: 0}, {1: 2, 2: bytes(16)}, {1: 2, 2: 7}])
+async def test_a_newer_envelope_is_answered_about_its_own_id(fields: dict[int, Any]) -> None:
+    """CWP-13.4-9: the id is compared if it is there, and else is the reply field's."""
+    async with a_node() as world:
+        message = world.caller.signer.sign_request(encode_cbor(fields))
+        prefix = world.prefix(world.request(id=b"i" * 16))
+        world.session.deliver("choria/node/web1", prefix, message)
+        await world.settle()
+        replies = [read_reply(payload) for _, payload in world.session.sent]
+        assert [reply.request_id for reply in replies] == ([] if 2 in fields else [b"i" * 16])
+        assert world.audit.outcomes == ["reflected" if 2 in fields else "unsupported"]
 
 
 async def test_a_newer_envelope_with_a_foreign_reply_address_is_not_answered() -> None:

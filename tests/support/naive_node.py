@@ -91,9 +91,11 @@ class NaiveNode:
         """Step 4. What is of another version has no id that can be read, so it gets one."""
         try:
             request = decode_request(arrived.payload)
-        except UnsupportedMessage:
+        except UnsupportedMessage as newer:
             if not _own(arrived.reply, who):
                 raise Silence from None
+            if newer.id_field not in (None, bytes.fromhex((arrived.reply or "")[-32:])):
+                raise Silence from None  # CWP-13.4-9
             return arrived.digest[:16], None
         except MessageError:
             raise Silence from None
