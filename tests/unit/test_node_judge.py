@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from choria.node.case import Arrival, Bench, Case
 from choria.node.judge import STEPS, judge
 from choria.node.memory import CallerRates, Refused
 from choria.node.outcomes import End
-from choria.policy import PolicySet
+from choria.policy import Circumstances, PolicySet
 from choria.trust import GuardLimits, Principal, Role, VerifiedRequest
 from tests.support.node_world import an_agent
 
@@ -197,3 +198,32 @@ def test_the_same_id_for_other_bytes() -> None:
     assert setup.judge() is None
     setup.hash = b"x" * 32
     assert setup.judge() is End.CONFLICT
+
+
+class Listening(PolicySet):
+    """Keeps what it was asked with."""
+
+    circumstances: list[Circumstances]
+
+    def decide(self, *call: Any) -> Any:
+        self.circumstances.append(call[5])
+        return super().decide(*call)
+
+
+def test_an_engine_hears_of_the_circumstances() -> None:
+    setup = Setup()
+    setup.request["inputs"] = {"package": "zsh"}
+    policies = Listening({"default.policy": setup.policy})
+    policies.circumstances = []
+    bench = dataclasses.replace(setup.bench(), policies=lambda: policies)
+    setup.bench = lambda: bench  # type: ignore[method-assign]
+    assert setup.judge() is End.BAD_INPUT  # the agent knows no such input; policy comes before
+    assert policies.circumstances == [
+        Circumstances(
+            collective="choria",
+            inputs={"package": "zsh"},
+            created_s=NOW_MS // 1000,
+            ttl_s=60,
+            agents=("demo",),
+        )
+    ]
