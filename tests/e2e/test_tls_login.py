@@ -82,6 +82,7 @@ async def test_certificate_of_another_ca_is_named_on_both_ends(
 async def test_broker_of_another_ca_is_refused_here(
     world: Credentialed, stranger_world: Credentialed, caplog
 ) -> None:
+    # CWP-3-15
     async with a_port(EchoSwitch(), stranger_world.broker) as port:
         async with a_tls_session(port.number, world.of("client", "rip")) as session:
             why = await _why(session)
@@ -101,6 +102,7 @@ async def test_host_name_must_match(world: Credentialed) -> None:
 async def test_host_name_or_address_of_the_certificate_is_fine(
     world: Credentialed, host: str
 ) -> None:
+    # CWP-3-16
     async with a_port(EchoSwitch(), world.broker) as port:
         async with a_tls_session(port.number, world.of("client", "rip"), host=host) as session:
             await session.wait_connected(5)
@@ -128,6 +130,7 @@ async def test_expired_certificate_of_ours_is_said_at_once(world: Credentialed) 
 
 
 async def test_expired_certificate_is_told_by_the_broker(world: Credentialed, caplog) -> None:
+    # CWP-3-12
     folder = world.files("client", "late", days=1, at_ms=wall_clock_ms() - 30 * DAY_MS)
     late = load_credentials(folder, now_ms=lambda: wall_clock_ms() - 30 * DAY_MS)
     async with a_port(EchoSwitch(), world.broker) as port:
@@ -185,6 +188,7 @@ async def test_broker_that_closes_during_login(world: Credentialed) -> None:
 
 
 async def test_server_with_another_alpn_is_no_broker(world: Credentialed) -> None:
+    # CWP-3-2, CWP-3-3
     context = world.broker.broker_context()
     context.set_alpn_protocols(["h2"])
 
@@ -212,6 +216,7 @@ async def test_member_that_plays_broker_is_refused(world: Credentialed) -> None:
 
 async def test_only_the_leaf_travels(world: Credentialed) -> None:
     """F1: our own issuer is not in the TLS store, so OpenSSL does not append it (4 KB a link)."""
+    # CWP-3-14
     broker = TlsSteps(world.broker.broker_context())
     member = TlsSteps(world.of("client", "rip").member_context(), server_hostname="localhost")
     member.shake(b"")

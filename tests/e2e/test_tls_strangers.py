@@ -153,6 +153,7 @@ async def test_bad_first_frame(world: Credentialed, data: bytes, reason: Reason)
     "protocols", [[], ["h2"], ["cwp/2", "http/1.1"]], ids=["none", "h2", "cwp/2"]
 )
 async def test_wrong_alpn_gets_no_frame(world: Credentialed, protocols: list[str], caplog) -> None:
+    # CWP-3-2, CWP-3-3
     credentials = world.of("client", "mallory")
     context = credentials.member_context()
     context.set_alpn_protocols(protocols)
@@ -165,6 +166,7 @@ async def test_wrong_alpn_gets_no_frame(world: Credentialed, protocols: list[str
 
 
 async def test_tls_1_2_is_refused_by_alert(world: Credentialed) -> None:
+    # CWP-3-1
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
@@ -224,6 +226,7 @@ async def test_reset_in_the_handshake(world: Credentialed) -> None:
 
 
 async def test_a_full_lobby_evicts_the_oldest_and_serves_the_newest(world: Credentialed) -> None:
+    # CWP-11.1-2
     async with a_served_member(world, places=5) as (port, _):
         flood = [await trio.open_tcp_stream("127.0.0.1", port.number) for _ in range(20)]
         async with a_tls_session(port.number, world.of("node", "web1")) as late:

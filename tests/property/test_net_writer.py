@@ -97,6 +97,7 @@ TestDroppingTransport = DroppingTransport.TestCase
 
 @given(st.integers(1, 500), st.integers(1, 400))
 def test_a_control_waits_for_one_frame_at_most(taken: int, size: int) -> None:
+    # CWP-10.1-5, CWP-10.2-6
     writer = Writer()
     first, second = _frame(b"D", 0, size), _frame(b"D", 1, size)
     writer.put(first)

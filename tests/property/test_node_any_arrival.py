@@ -18,6 +18,7 @@ TEXTS = st.sampled_from(
 @given(st.lists(st.tuples(TEXTS, st.none() | TEXTS, st.binary(max_size=300)), max_size=5))
 @settings(deadline=None)
 def test_bytes_of_strangers(arrivals: list[tuple[str, str | None, bytes]]) -> None:
+    # CWP-13.1-1, CWP-13.6-2
     async def main() -> None:
         async with a_node() as world:
             for arrival in arrivals:

@@ -116,6 +116,7 @@ def test_subscribing_is_what_the_table_says(principal: Principal) -> None:
 @pytest.mark.parametrize("principal", PRINCIPALS, ids=lambda p: f"{p.role}-{len(p.grants)}")
 def test_nothing_can_be_read_that_no_row_names(principal: Principal) -> None:
     """By language, without inclusion: what an allowed pattern matches, some row matches."""
+    # CWP-14.1-1
     rights = rights_of(principal)
     rows = [as_pattern(tokens) for _, tokens, _ in expanded(principal, Verb.SUBSCRIBE)]
     subjects = set(candidates(principal, Verb.SUBSCRIBE, wild=False))

@@ -46,6 +46,7 @@ def meaning(message: bytes, verifier: Verifier) -> tuple[Principal, bytes] | Non
 @pytest.mark.parametrize("known", [False, True])
 def test_no_single_bit_of_a_message_may_change(*, known: bool) -> None:
     """All of them, the certificate's included: x5t binds it, so no flip at all is harmless."""
+    # CWP-13.1-3
     message = rip().sign_request(b"payload of a request")
     verifier = verifiers()[1] if known else Verifier(alpha().trusted)
     accepted = []

@@ -106,6 +106,7 @@ def test_reserved_types_are_ignored_whatever_they_hold(code: int, items: list[An
 
 @given(mutated(frames().map(body_of)))
 def test_a_body_is_a_frame_or_a_documented_error(body: bytes) -> None:
+    # CWP-1-2
     with contextlib.suppress(RemoteProtocolError):  # anything else is a bug
         frame = decode_frame(body)
         if not isinstance(frame, Ignored):

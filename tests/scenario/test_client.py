@@ -63,6 +63,7 @@ async def _call(network: Network, **scripts):
 async def test_discovery_is_exact_and_ends_with_the_last_answer(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-13.5-7, CWP-13.5-12
     found = await _discover(network, web1=honest, web2=honest, db1=unmatched)
     assert (found.names, found.unmatched, found.asked) == (["web1", "web2"], ["db1"], 3)
     assert found.elapsed_s < 0.1  # virtual: nobody waited for the time-out
@@ -70,6 +71,7 @@ async def test_discovery_is_exact_and_ends_with_the_last_answer(
 
 
 async def test_who_hangs_is_silent_by_name(autojump_clock: MockClock, network: Network) -> None:
+    # CWP-9-10
     found = await _discover(network, web1=honest, web2=silent)
     assert (found.names, found.silent, found.gone) == (["web1"], ["web2"], [])
     assert found.elapsed_s == pytest.approx(2, abs=0.1)
@@ -100,6 +102,7 @@ async def test_nobody_is_an_exit_code_of_its_own(
 async def test_named_nodes_are_asked_directly_and_accounted_for(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-13.5-12
     scope = Scope(network="alpha", collective="choria", identities=("web1", "web2", "never"))
     async with trio.open_nursery() as nursery, network.caller() as caller:
         await _start(nursery, network, web1=honest, web2=silent)
@@ -197,6 +200,7 @@ HOSTILE = [
 async def test_a_reply_that_proves_nothing_is_dropped_and_counted(
     autojump_clock: MockClock, network: Network, script
 ) -> None:
+    # CWP-13.1-2, CWP-13.1-5, CWP-13.5-3
     result = await _call(network, web1=_with_script(script))
     assert result.answers == []
     assert [rejected.sender for rejected in result.gathered.rejected] == ["web1"]
@@ -207,6 +211,7 @@ async def test_a_reply_that_proves_nothing_is_dropped_and_counted(
 async def test_a_reply_signed_by_another_node_is_dropped(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-6.10-4, CWP-13.1-4
     other = network.member(Role.NODE, "web2")
     result = await _call(
         network, web1=_with_script(lambda said: [said.signed(said.reply(), by=other)])
@@ -238,6 +243,7 @@ async def test_a_service_named_like_a_node_cannot_answer_for_it(
 async def test_the_first_answer_counts_and_repetitions_are_counted(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-13.5-4
     def twice(said: Said):
         yield said.signed(said.reply({"n": 1}))
         yield said.signed(said.reply({"n": 2}))
@@ -255,6 +261,7 @@ def _late(said: Said):
 async def test_a_missing_certificate_is_fetched_and_proved_by_its_hash(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-13.3-8, CWP-13.3-12
     def without(said: Said):
         if said.request.is_certificate_request:
             yield said.bare(said.reply({"certificate": said.node.signer.certificate_der}))
@@ -269,6 +276,7 @@ async def test_a_missing_certificate_is_fetched_and_proved_by_its_hash(
 async def test_a_false_certificate_does_not_help(
     autojump_clock: MockClock, network: Network
 ) -> None:
+    # CWP-13.3-12
     other = network.member(Role.NODE, "web2")
     assert sha256(other.signer.certificate_der)
 

@@ -92,6 +92,7 @@ async def test_stranger_without_hello_is_refused_and_the_switch_never_knew(
 
 
 async def test_cap_cuts_a_slow_reader(autojump_clock: MockClock) -> None:
+    # CWP-10.2-3
     switch = EchoSwitch()
     async with a_shell(switch) as shell:
         slow, fast = await a_member(shell, "slow"), await a_member(shell, "fast")
@@ -108,6 +109,7 @@ async def test_cap_cuts_a_slow_reader(autojump_clock: MockClock) -> None:
 
 
 async def test_who_takes_nothing_for_10_s_is_cut(autojump_clock: MockClock) -> None:
+    # CWP-10.2-3
     switch = EchoSwitch()
     async with a_shell(switch) as shell:
         slow, fast = await a_member(shell, "slow"), await a_member(shell, "fast")
@@ -133,6 +135,7 @@ async def test_who_takes_a_little_is_not_cut(autojump_clock: MockClock) -> None:
 
 
 async def test_all_together_over_the_budget_the_largest_is_cut(autojump_clock: MockClock) -> None:
+    # CWP-11.1-3
     switch = EchoSwitch()
     async with a_shell(switch, EngineSettings(max_outbound_bytes=50_000)) as shell:
         little, large, fast = [await a_member(shell, name) for name in ("little", "large", "fast")]
@@ -145,6 +148,7 @@ async def test_all_together_over_the_budget_the_largest_is_cut(autojump_clock: M
 
 
 async def test_partial_frames_over_the_budget_cut_the_largest(autojump_clock: MockClock) -> None:
+    # CWP-11.1-3
     switch = EchoSwitch()
     async with a_shell(switch, EngineSettings(max_inbound_bytes=100_000)) as shell:
         little, large = await a_member(shell, "little"), await a_member(shell, "large")
@@ -226,6 +230,7 @@ async def test_goodbye_of_a_member_is_answered(autojump_clock: MockClock) -> Non
 
 
 async def test_drain_empties_the_engine(autojump_clock: MockClock) -> None:
+    # CWP-10.3-3
     switch = EchoSwitch()
     async with a_shell(switch) as shell:
         members = [await a_member(shell, f"web{n}") for n in range(5)]

@@ -31,6 +31,7 @@ DENY_RIP = {"default.policy": "policy default allow\ndeny\tchoria=rip\t*\t*\t*\n
 
 
 async def test_an_allowed_request_runs_once_and_its_answer_is_proved() -> None:
+    # CWP-7.4-4
     async with a_node() as world:
         request = world.request()
         reply = await world.ask(request)
@@ -55,6 +56,7 @@ async def test_an_allowed_request_runs_once_and_its_answer_is_proved() -> None:
 async def test_broadcast_discovery_is_answered_at_link_grade_yes_or_no(
     mock_clock: MockClock,
 ) -> None:
+    # CWP-13.5-7, CWP-13.5-12
     async with a_node() as world:
         ping = {"kind": Kind.BROADCAST, "agent": "discovery", "action": "ping", "inputs": {}}
         yes = await world.ask(world.request(**ping, grade=Grade.LINK))
@@ -176,6 +178,7 @@ async def test_a_request_for_elsewhere_is_refused(changes: dict[str, Any]) -> No
     "subject", ["choria/agent/demo", "choria/service/demo", "choria/agent/other"]
 )
 async def test_a_directed_request_on_a_broadcast_subject_is_refused(subject: str) -> None:
+    # CWP-6.10-4, CWP-13.4-4
     async with a_node() as world:
         request = world.request()
         message = world.caller.signer.sign_request(encode_request(request))
@@ -186,6 +189,7 @@ async def test_a_directed_request_on_a_broadcast_subject_is_refused(subject: str
 
 
 async def test_a_reply_address_of_somebody_else_is_never_answered() -> None:
+    # CWP-7.4-5
     async with a_node() as world:
         request, victim = world.request(), member(Role.CLIENT, "victim")
         message = world.caller.signer.sign_request(encode_request(request))
@@ -204,6 +208,7 @@ async def test_a_reply_address_of_somebody_else_is_never_answered() -> None:
 
 
 async def test_an_old_request_is_refused_with_the_seconds(mock_clock: MockClock) -> None:
+    # CWP-13.6-6, CWP-13.6-11
     async with a_node() as world:
         request = world.request(ttl_ms=60_000)
         mock_clock.jump(90)
@@ -228,6 +233,7 @@ async def test_an_old_request_is_refused_with_the_seconds(mock_clock: MockClock)
 async def test_clocks_apart(
     offset_s: int, refusal: Refusal, text: str, mock_clock: MockClock
 ) -> None:
+    # CWP-13.6-6, CWP-13.6-11
     async with a_node() as world:
         request = world.request(created_ms=BEGIN_MS - offset_s * 1000)
         reply = await world.ask(request)
@@ -285,6 +291,7 @@ async def test_discovery_can_be_denied() -> None:
 
 @pytest.mark.parametrize("load", ["1", "3", "5"])
 async def test_a_denied_caller_learns_nothing_from_a_filter(load: str) -> None:
+    # CWP-13.6-3
     async with a_node(policies=DENY_RIP) as world:
         reply = await world.ask(world.request(filter={2: [["load", ">=", load]]}))
         assert reply is not None
@@ -654,6 +661,7 @@ async def test_requests_run_beside_each_other() -> None:
 
 
 async def test_nothing_runs_when_the_audit_cannot_be_written() -> None:
+    # CWP-13.6-4
     async with a_node() as world:
         world.audit.broken = True
         reply = await world.ask()

@@ -40,6 +40,7 @@ async def a_session(shell: MemoryShell, name: str = "rip", **settings) -> AsyncI
 
 
 async def test_is_welcomed_and_knows_broker_and_clock(autojump_clock: MockClock) -> None:
+    # CWP-6.2-6
     async with a_shell(EchoSwitch()) as shell, a_session(shell) as session:
         await session.wait_connected(5)
         assert session.broker == "b1"
@@ -77,6 +78,7 @@ async def test_no_receipt_is_none_after_its_deadline(autojump_clock: MockClock) 
 
 
 async def test_no_receipt_when_the_link_is_lost(autojump_clock: MockClock) -> None:
+    # CWP-9-9
     switch = EchoSwitch()
 
     def cut(peer, frame) -> bool:
@@ -166,6 +168,7 @@ async def test_replies_over_the_bound_are_counted(autojump_clock: MockClock) -> 
 
 
 async def test_reconnects_resubscribes_and_keeps_its_token(autojump_clock: MockClock) -> None:
+    # CWP-10.3-4, CWP-6.7-6
     switch = EchoSwitch()
     async with a_shell(switch) as shell, a_session(shell) as session:
         await session.wait_connected()

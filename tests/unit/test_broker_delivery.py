@@ -64,6 +64,7 @@ def feed(shell: FakeShell, peer: FakePeer, frame: Publish) -> None:
 
 class TestFanOut:
     def test_it_goes_in_slices_and_the_publisher_waits(self) -> None:
+        # CWP-6.10-2, CWP-6.9-11
         shell = FakeShell()
         nodes, client = fleet(shell, MANY), shell.connect(Role.CLIENT, "rip")
         feed(shell, client, publish("c/agent/a"))
@@ -102,6 +103,7 @@ class TestFanOut:
 
     def test_order_is_kept_behind_a_fan_out(self) -> None:
         """D6: frames behind it wait, even a PING and one for a single node."""
+        # CWP-6.9-10, CWP-6.9-11
         shell = FakeShell()
         nodes, client = fleet(shell, MANY), shell.connect(Role.CLIENT, "rip")
         shell.say(client, publish("c/agent/a"), publish("c/node/n599"), Ping(token=3))
@@ -128,6 +130,7 @@ class TestFanOut:
         assert nodes[599].delivered == ["c/node/n599"]
 
     def test_many_subjects_are_one_job(self) -> None:
+        # CWP-9-4
         shell = FakeShell()
         nodes, client = fleet(shell, 100), shell.connect(Role.CLIENT, "rip")
         subjects = tuple(f"c/node/n{number}" for number in range(100))
@@ -188,6 +191,7 @@ class TestReceipts:
         assert receipts(client) == [Receipt(receipt_id=5, handed=0, without=(0, 1))]
 
     def test_targets_without_a_receiver_are_named(self) -> None:
+        # CWP-9-5
         shell = FakeShell()
         fleet(shell, 3)
         client = shell.connect(Role.CLIENT, "rip")
@@ -195,6 +199,7 @@ class TestReceipts:
         assert receipts(client) == [Receipt(receipt_id=5, handed=2, without=(1,))]
 
     def test_it_waits_for_the_fan_out(self) -> None:
+        # CWP-9-6
         shell = FakeShell()
         fleet(shell, MANY)
         client = shell.connect(Role.CLIENT, "rip")
@@ -215,7 +220,7 @@ class TestReceipts:
         assert receipts(client) == [Receipt(receipt_id=5, handed=512, partial=True)]
 
     def test_nodes_may_not_ask_and_nobody_for_replies(self) -> None:
-        """C6."""
+        """C6 (CWP-9-1, CWP-9-2)."""
         shell = FakeShell()
         node = shell.connect(Role.NODE, "n")
         service = shell.connect(Role.SERVICE, "s")
@@ -245,6 +250,7 @@ class TestReceipts:
 
 class TestRelays:
     def test_they_get_routed_with_all_subjects_in_one(self) -> None:
+        # CWP-6.12-3, CWP-9-6
         shell = FakeShell()
         far = relay(shell)
         client = shell.connect(Role.CLIENT, "rip")
@@ -264,6 +270,7 @@ class TestRelays:
         assert far.delivered == []
 
     def test_their_receipt_completes_ours(self) -> None:
+        # CWP-9-3, CWP-9-4
         shell = FakeShell()
         far = relay(shell)
         client = shell.connect(Role.CLIENT, "rip")
@@ -282,6 +289,7 @@ class TestRelays:
         assert len(receipts(client)) == 1, "at most one"
 
     def test_a_silent_relay_makes_it_partial_and_claims_nothing(self) -> None:
+        # CWP-9-6, CWP-9-7
         shell = FakeShell()
         relay(shell)
         client = shell.connect(Role.CLIENT, "rip")

@@ -80,6 +80,7 @@ def test_welcome_says_who_we_are_and_what_holds() -> None:
 def test_who_is_not_welcome(
     role: Role, network: str, collectives: tuple[str, ...], reason: Reason
 ) -> None:
+    # CWP-6.1-6
     shell = FakeShell()
     peer = shell.connect(role, "x", network=network, collectives=collectives)
     assert closes(peer)[0][0] is reason
@@ -102,6 +103,7 @@ def test_a_message_reaches_whoever_subscribed_with_the_subject_published() -> No
 
 
 def test_one_delivery_for_each_subject_and_link() -> None:
+    # CWP-6.7-2, CWP-6.9-9
     shell = FakeShell(grants={"service/watch": ["events"]})
     watch = shell.connect(Role.SERVICE, "watch")
     shell.subscribe(watch, "c/event/**", "c/event/alive/*", "c/event/alive/web1", "c/event/*/web1")
@@ -111,6 +113,7 @@ def test_one_delivery_for_each_subject_and_link() -> None:
 
 
 def test_a_publisher_hears_itself_if_it_subscribed() -> None:
+    # CWP-6.7-7, CWP-6.9-8
     shell = FakeShell(grants={"service/s": ["events", "fleet"]})
     service = shell.connect(Role.SERVICE, "s")
     shell.subscribe(service, "c/event/**")
@@ -119,6 +122,7 @@ def test_a_publisher_hears_itself_if_it_subscribed() -> None:
 
 
 def test_a_refused_frame_is_named_and_has_no_effect() -> None:
+    # CWP-6.6-1, CWP-6.6-2, CWP-12-4
     shell = FakeShell()
     web = a_node(shell)
     client = shell.connect(Role.CLIENT, "rip")
@@ -178,6 +182,7 @@ def test_the_limit_of_subscriptions_counts_what_is_new() -> None:
 
 
 def test_ping_is_answered_ahead_of_data() -> None:
+    # CWP-10.1-5
     shell = FakeShell()
     peer = shell.connect(Role.NODE, "web1")
     shell.say(peer, Ping(token=7))
@@ -199,6 +204,7 @@ def test_pongs_and_ignored_frames_are_counted_too() -> None:
 
 
 def test_a_receipt_from_a_member_that_is_no_relay_is_refused() -> None:
+    # CWP-6.11-3
     shell = FakeShell()
     web = shell.connect(Role.NODE, "web1")
     shell.say(web, Receipt(receipt_id=1, handed=5))
@@ -208,6 +214,7 @@ def test_a_receipt_from_a_member_that_is_no_relay_is_refused() -> None:
 
 
 def test_an_error_of_a_member_is_counted_and_not_answered() -> None:
+    # CWP-6.6-3
     shell = FakeShell()
     web = shell.connect(Role.NODE, "web1")
     shell.say(web, Error(reason=Reason.UNSUPPORTED_CRITICAL, frame=0))
@@ -231,7 +238,7 @@ def test_what_the_link_refuses_is_answered_in_the_same_way() -> None:
 def test_a_hub_and_its_permissions_are_of_one_network() -> None:
     table = Permissions("beta", ("c",))
     with pytest.raises(ValueError, match="network beta in a hub of alpha"):
-        Hub("alpha", "b1", Limits(), table, lambda: 0, random.Random(1))  # noqa: S311
+        Hub("alpha", "b1", Limits(), table, lambda: 0, random.Random(1))
 
 
 def test_too_many_refusals_end_the_link() -> None:
@@ -301,6 +308,7 @@ def test_everything_is_forgotten_when_all_links_are_gone() -> None:
 
 class TestDrain:
     def test_members_are_spread_and_newcomers_refused(self) -> None:
+        # CWP-10.3-3
         shell = FakeShell()
         peers = [a_node(shell, f"n{number}") for number in range(600)]
         shell.hub.drain(shell.now)
@@ -342,6 +350,7 @@ class TestDrain:
 
 class TestIdentity:
     def test_the_newest_wins(self) -> None:
+        # CWP-10.3-5
         shell = FakeShell()
         old, new = a_node(shell, boot="one"), a_node(shell, boot="two")
         client = shell.connect(Role.CLIENT, "rip")
@@ -352,6 +361,7 @@ class TestIdentity:
         assert shell.hub.counters.takeovers == 1
 
     def test_after_three_takeovers_the_older_stays(self) -> None:
+        # CWP-10.3-5
         shell = FakeShell()
         links = [a_node(shell, boot=boot) for boot in ("a", "b", "a", "b")]
         late = shell.connect(Role.NODE, "web1", boot="a")
@@ -364,6 +374,7 @@ class TestIdentity:
         assert closes(links[-1])
 
     def test_a_planned_move_overlaps_and_never_counts(self) -> None:
+        # CWP-10.3-5
         shell = FakeShell()
         client = shell.connect(Role.CLIENT, "rip")
         shell.subscribe(client, f"{replies(client)}/**")
@@ -381,6 +392,7 @@ class TestIdentity:
         assert shell.hub.counters.takeovers == 0
 
     def test_clients_may_have_many_links(self) -> None:
+        # CWP-10.3-5
         shell = FakeShell()
         links = [shell.connect(Role.CLIENT, "rip", session=str(number)) for number in range(5)]
         shell.run()
@@ -399,6 +411,7 @@ class TestIdentity:
 
 
 def test_payload_and_reply_travel_as_they_came() -> None:
+    # CWP-6-6
     shell = FakeShell()
     web, client = a_node(shell), shell.connect(Role.CLIENT, "rip")
     reply = f"{replies(client)}/{'1' * 32}"

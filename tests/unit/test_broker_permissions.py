@@ -145,6 +145,7 @@ def test_a_role_named_alike_has_another_inbox() -> None:
 
 
 def test_grants_of_the_configuration_count_for_that_role_and_name_only() -> None:
+    # CWP-2.2-7
     config = {"client/me": ["events"]}
     assert rights(Role.CLIENT, config=config).may_subscribe("c/event/**", None)
     assert not rights(Role.SERVICE, config=config).may_subscribe("c/event/**", None)

@@ -50,6 +50,7 @@ def a_client(shell: FakeShell) -> FakePeer:
 
 
 def test_present_and_departed_with_their_reasons() -> None:
+    # CWP-10.2-5, CWP-13.8-3
     shell = FakeShell()
     client = a_client(shell)
     start = shell.wall_ms
@@ -73,6 +74,7 @@ def test_present_and_departed_with_their_reasons() -> None:
 
 
 def test_who_comes_back_has_not_left() -> None:
+    # CWP-13.8-4
     shell = FakeShell()
     client = a_client(shell)
     shell.drop(shell.connect(Role.NODE, "web1"))
@@ -82,6 +84,7 @@ def test_who_comes_back_has_not_left() -> None:
 
 
 def test_collectives_are_kept_apart() -> None:
+    # CWP-6.1-8, CWP-13.8-1
     shell = FakeShell(collectives=("c", "d"))
     client = a_client(shell)
     shell.connect(Role.NODE, "both")
@@ -143,6 +146,7 @@ def test_a_query_that_cannot_be_answered_is_refused(
 
 
 def test_a_query_stands_alone() -> None:
+    # CWP-13.8-5
     shell = FakeShell()
     client = a_client(shell)
     shell.say(client, Publish(subjects=("c/agent/x", "sys/presence/c"), tail=tail_of(b"")))
@@ -159,6 +163,7 @@ def test_nodes_may_not_ask() -> None:
 
 
 def test_the_broker_counts_as_the_receiver_of_a_query() -> None:
+    # CWP-13.8-5
     shell = FakeShell()
     client = a_client(shell)
     query = encode_query(PresenceQuery(request_id=REQUEST, kind=PresenceKind.PRESENT))
@@ -231,6 +236,7 @@ class TestBounds:
 
 
 def test_departures_of_the_settings_are_used() -> None:
+    # CWP-13.8-4
     shell = FakeShell(settings=BrokerSettings(departures=2))
     for name in ("a", "b", "c"):
         shell.drop(shell.connect(Role.NODE, name))

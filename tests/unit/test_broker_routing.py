@@ -59,6 +59,7 @@ def test_each_kind_of_pattern(
 
 
 def test_overlapping_patterns_of_one_member_are_one_delivery(members: dict[str, Member]) -> None:
+    # CWP-6.7-2
     interest: Interest[Member] = Interest()
     interest.add(members[A], ["x/y", "x/**", "x/*", "*/y", "**"])
     assert names(interest, "x/y") == ({A}, {})
@@ -113,6 +114,7 @@ def test_the_cache_is_bounded_in_subjects_and_in_receivers(members: dict[str, Me
 
 
 def test_nothing_is_left_behind(members: dict[str, Member]) -> None:
+    # CWP-6.7-6, CWP-6.8-1
     interest: Interest[Member] = Interest()
     patterns = ["x/y", "x/**", "x/*/z", "*/*/**", "x/*/z/**", "**", "*"]
     for member in members.values():

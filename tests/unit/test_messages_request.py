@@ -168,6 +168,7 @@ def test_every_field_of_a_request_is_required(key: int) -> None:
 
 
 def test_versions_and_unknown_keys() -> None:
+    # CWP-13.4-7, CWP-13.4-9, CWP-13.5-8, CWP-13.5-10
     assert decode_request(encode_cbor(REQUEST_WIRE | {16: [1.5], 127: "later"})) == REQUEST
     assert decode_reply(encode_cbor(REPLY_WIRE | {11: {}, 127: 0})) == REPLY
     for extra in ({128: 0}, {1 << 63: 0}, {-1: 0}, {1: 2}, {1: 0}):

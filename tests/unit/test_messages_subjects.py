@@ -39,6 +39,7 @@ ID = bytes(16)
 
 
 def test_builders() -> None:
+    # CWP-7.4-3, CWP-7.4-4
     assert agent_subject("choria", "rpcutil") == "choria/agent/rpcutil"
     assert node_subject("choria", "web1.example.net") == "choria/node/web1.example.net"
     assert service_subject("choria", "aaa") == "choria/service/aaa"
@@ -110,6 +111,7 @@ def test_what_is_no_such_subject_is_refused(parse: Callable[[str], object], text
     ],
 )
 def test_no_name_adds_a_token(build: Callable[[], str]) -> None:
+    # CWP-7.2-2
     with pytest.raises(InvalidName):
         build()
 

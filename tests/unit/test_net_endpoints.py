@@ -56,6 +56,7 @@ def _srv(server: DnsServer, seed: int = 1) -> SrvEndpoints:
 
 
 async def test_srv_is_asked_again_each_time() -> None:
+    # CWP-3-4
     async with a_dns_server() as server:
         endpoints = _srv(server)
         server.records = ["0 0 7422 B1.example.net."]
@@ -97,6 +98,7 @@ async def test_no_answer_at_all_is_no_broker() -> None:
 
 
 async def test_srv_priorities_come_first_and_weights_draw() -> None:
+    # CWP-3-4
     async with a_dns_server() as server:
         server.records = [
             "10 0 7422 backup.example.net.",

@@ -22,6 +22,7 @@ from tests.support.seeds import seeded
 
 
 def test_backoff_is_full_jitter_up_to_its_cap() -> None:
+    # CWP-10.3-6
     spans = []
     for _ in range(8):
         tops = []
@@ -44,6 +45,7 @@ def test_backoff_starts_again_after_a_welcome() -> None:
     ("asked_ms", "waits_s"), [(0, 0), (-5, 0), (1500, 1.5), (600_000, 600), (86_400_000, 600)]
 )
 def test_retry_after_is_honoured_up_to_ten_minutes(asked_ms: int, waits_s: float) -> None:
+    # CWP-6.5-3
     assert wait_after_s(Reason.BUSY, asked_ms, seeded(1)) == waits_s
 
 
@@ -158,6 +160,7 @@ def test_source_of(address: str, source: str) -> None:
 
 
 def test_a_full_lobby_loses_the_oldest_of_the_busiest_network() -> None:
+    # CWP-11.1-2
     lobby = Lobby(4)
     evicted: list[str] = []
 

@@ -56,6 +56,7 @@ def test_tiny_records_are_no_flood(pair) -> None:
 
 
 def test_key_updates_alone_are_a_flood(pair) -> None:
+    # CWP-15-1
     broker, _, maker = pair
     flood = b"".join(maker.key_update() for _ in range(4000))
     for at in range(4):

@@ -131,6 +131,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_sparing_is_by_outcome_and_says_what_it_left_out() -> None:
+    # CWP-13.6-4
     witness = Witness()
     trail = AuditTrail(witness)
     for number in range(SPARING_BURST + 7):

@@ -22,6 +22,7 @@ def test_every_end_has_consequences() -> None:
 
 
 def test_what_is_never_answered() -> None:
+    # CWP-13.6-2
     assert {e for e, c in CONSEQUENCES.items() if c.answer is AnswerKind.NONE} == SILENT
 
 

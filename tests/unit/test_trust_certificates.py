@@ -119,6 +119,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
 def test_refused_with_a_reason(alpha: Authority, key: Any, row: Refused) -> None:
+    # CWP-2.2-8, CWP-13.2-1
     der = bake_der(Recipe(key).but(**row.change()), alpha.issuers[row.issuer])
     for identify in (alpha.trusted.identify, Identifier(alpha.trusted).identify):
         with pytest.raises(TrustError, match=row.says):
@@ -184,6 +185,7 @@ def test_an_unknown_x509_version_is_a_trust_error(alpha: Authority, key: Any) ->
 
 @pytest.mark.parametrize("role", list(Role))
 def test_every_role_from_our_ca(alpha: Authority, role: Role) -> None:
+    # CWP-2.2-7
     _, der = issue_key_in_memory(alpha, role, "some.name-1", now_ms=NOW_MS)
     principal = alpha.trusted.identify(der, frozenset({role}), NOW_MS)
     grants = frozenset({"fleet"} if role is Role.CLIENT else ())
@@ -265,6 +267,7 @@ def test_the_memory_looks_at_time_and_role_again(alpha: Authority, key: Any) -> 
 
 
 def test_an_expired_issuer_vouches_for_nobody(key: Any) -> None:
+    # CWP-13.2-7
     old = create_authority("alpha", NOW_MS - 3650 * DAY_MS - 7 * DAY_MS)
     der = bake_der(Recipe(key), old.issuers[NODES])
     with pytest.raises(TrustError, match="issuer 'nodes' of alpha expired 7 days ago"):
@@ -317,6 +320,7 @@ def test_one_key_in_two_stores_is_refused(alpha: Authority) -> None:
 def test_what_cannot_be_an_anchor(
     alpha: Authority, key: Any, change: dict[str, Any], says: str
 ) -> None:
+    # CWP-13.2-2, CWP-13.2-7
     with pytest.raises(TrustError, match=says):
         Issuers("alpha", nodes=(bake(Recipe(key).but(**change), alpha.root),))
 

@@ -339,6 +339,7 @@ def test_ecdsa_signatures_are_malleable(world: World) -> None:
 
 @pytest.mark.parametrize("algorithm", [Algorithm.PS256, Algorithm.RS256])
 def test_rsa_signers(world: World, algorithm: Algorithm) -> None:
+    # CWP-13.3-5
     key = rsa.generate_private_key(65537, 2048)
     der = bake_der(
         Recipe(key, uris=("choria://client/old",)), world.alpha.issuers[IssuerKind.CLIENTS]

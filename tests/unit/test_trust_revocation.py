@@ -41,6 +41,7 @@ def issuers_of(world: PuppetWorld, crl: bytes, **policy: Any) -> Issuers:
 
 
 def test_the_revoked_are_refused_at_each_use(world: PuppetWorld):
+    # CWP-13.2-6
     good, bad, node = (world.der(name) for name in ("ann.choria", "bob.choria", "web1"))
     issuers = issuers_of(world, world.crls(2, 3), required=True)
     assert issuers.identify(good, EVERYONE, NOW_MS).name == "ann.choria"

@@ -143,6 +143,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("hexed", "code", "offset"), REFUSED)
 def test_refused_with_code_and_offset(hexed: str, code: str, offset: int) -> None:
+    # CWP-5-13, CWP-5-16
     with pytest.raises(CodecError) as caught:
         decode_cbor(H(hexed), floats=True)
     assert (caught.value.code, caught.value.offset) == (code, offset)

@@ -89,6 +89,7 @@ def test_login() -> None:
 
 
 def test_a_member_adopts_the_limits_of_welcome() -> None:
+    # CWP-11.3-2, CWP-11.3-3
     member, _ = opened(Limits(payload_bytes=10, frame_bytes=100, ping_interval_s=2.5))
     assert member.limits.payload_bytes == 10
     assert member.next_deadline() == 2.5
@@ -298,6 +299,7 @@ def test_frames_before_a_fault_keep_their_effect() -> None:
 
 
 def test_nothing_after_goodbye() -> None:
+    # CWP-6.5-1
     member, broker = opened()
     bye = Goodbye(reason=Reason.NORMAL)
     data = member.send(bye)
@@ -309,6 +311,7 @@ def test_nothing_after_goodbye() -> None:
 
 
 def test_both_may_say_goodbye_at_once_and_what_was_queued_still_comes() -> None:
+    # CWP-6.3-4, CWP-8.4-4
     member, broker = opened()
     ping = broker.send(Ping(token=9))
     bye = Goodbye(reason=Reason.NORMAL)
@@ -418,6 +421,7 @@ def test_a_silent_peer_is_dead_after_three_intervals() -> None:
 
 
 def test_any_frame_is_life_and_pongs_are_kept_apart() -> None:
+    # CWP-10.1-2, CWP-10.1-6
     member, broker = opened()
     member.receive(broker.on_deadline(25.0) + broker.on_deadline(50.0), 50.0)
     broker.receive(encode_frame(PUBLISH), 60.0)
@@ -437,6 +441,7 @@ def test_jitter_shortens_the_interval() -> None:
 
 
 def test_a_link_that_is_not_read_is_not_declared_dead() -> None:
+    # CWP-10.2-1, CWP-10.2-7
     _, broker = opened()
     broker.reading = False
     sent = [broker.on_deadline(25.0 * n) for n in range(1, 6)]
