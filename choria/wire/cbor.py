@@ -16,6 +16,7 @@ import cbor2
 
 from choria.errors import CodecError
 
+from .limits import MAX_FRAME_BYTES
 from .scan import Bounds, scan, shortest_float
 
 SUPPORTED_TAGS: Final = frozenset({18})
@@ -41,7 +42,7 @@ def decode_cbor(
     tags: frozenset[int] = frozenset(),
     max_depth: int = MAX_DEPTH,
     max_items: int = 4096,
-    max_string_bytes: int = 1 << 20,
+    max_string_bytes: int = MAX_FRAME_BYTES,
 ) -> Any:
     """Decode exactly one item. Arrays come as lists, maps as dicts, tags as `Tagged`.
 
@@ -51,7 +52,7 @@ def decode_cbor(
         tags: the tags that are legal, out of `SUPPORTED_TAGS`.
         max_depth: how many arrays, maps and tags may enclose one another.
         max_items: how many items in all, containers and keys included.
-        max_string_bytes: the longest text or byte string.
+        max_string_bytes: the longest text or byte string; by default what fits a frame. CWP-5-14
 
     Raises:
         CodecError: bytes outside the profile; ``code`` is stable, ``offset`` says where.

@@ -274,3 +274,9 @@ def test_hash_and_kind_of_payload() -> None:
     assert not is_signed(encode_reply(REPLY))
     assert not is_signed(b"")
     assert REQUEST.token == bytes(range(16)).hex()
+
+
+def test_a_value_may_be_as_long_as_a_payload() -> None:
+    """CWP-5-14: clusters may allow payloads of 16 MiB."""
+    long = msgspec.structs.replace(REPLY, data={"text": "x" * (2 << 20), "bytes": bytes(2 << 20)})
+    assert decode_reply(encode_reply(long)) == long
