@@ -45,7 +45,7 @@ def init(
     plan = Plan(
         folder=(folder or network_folder()).absolute(),
         network=network,
-        hosts=tuple(host or reachable_hosts()),
+        hosts=tuple(dict.fromkeys(each.lower() for each in host or reachable_hosts())),
         operator=operator or user_name(),
         port=port,
         enrol_port=enrol_port,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .anchors import Anchors as Anchors
 from .anchors import anchors_of as anchors_of
+from .fields import check_endpoints as check_endpoints
 from .frames import MAX_ANSWER_BYTES as MAX_ANSWER_BYTES
+from .frames import MAX_BROKERS as MAX_BROKERS
 from .frames import MAX_REQUEST_BYTES as MAX_REQUEST_BYTES
 from .frames import AskAnchors as AskAnchors
 from .frames import Enrol as Enrol
@@ -25,6 +27,7 @@ from .proof import same_mac as same_mac
 from .signing_request import fingerprint as fingerprint
 from .signing_request import make_signing_request as make_signing_request
 from .signing_request import read_signing_request as read_signing_request
+from .token import MAX_DOORS as MAX_DOORS
 from .token import TOKEN_PREFIX as TOKEN_PREFIX
 from .token import Rights as Rights
 from .token import Token as Token

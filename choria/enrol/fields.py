@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -59,3 +60,12 @@ def check_text(text: str) -> None:
     """Raises MessageError for a long text, or one that would play with a terminal (CWP-15-2)."""
     if len(text.encode()) > MAX_TEXT_BYTES or _CONTROL.search(text):
         raise MessageError(f"$.text: more than {MAX_TEXT_BYTES} bytes, or control characters")
+
+
+def check_endpoints(texts: Sequence[str], *, most: int) -> None:
+    """Raises MessageError for what cannot be told as ``host:port`` to an applicant."""
+    if len(texts) > most:
+        raise MessageError(f"{len(texts)} addresses, at most {most} can be told")
+    for text in texts:
+        if re.search(_ENDPOINT, text) is None:
+            raise MessageError(f"{text[:80]!r}: write host:port, the host in lower case")

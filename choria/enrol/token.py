@@ -25,6 +25,7 @@ from .patterns import parse_name_pattern
 
 TOKEN_PREFIX: Final = "cwpe1-"  # noqa: S105  # no secret, the word for one
 MAX_TOKEN_TEXT: Final = 4096
+MAX_DOORS: Final = 8
 _VERSION: Final = 1
 _CHECK_BYTES: Final = 4
 
@@ -49,7 +50,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         rights: what the operator may do on the new node at first.
     """
 
-    doors: Annotated[tuple[EndpointText, ...], msgspec.Meta(min_length=1, max_length=8)]
+    doors: Annotated[tuple[EndpointText, ...], msgspec.Meta(min_length=1, max_length=MAX_DOORS)]
     anchors: Bytes32
     token_id: Bytes16
     secret: Bytes32

@@ -13,8 +13,14 @@ import trio
 
 from choria.broker import EnrolConfig
 from choria.ca import DeskSettings, EnrolDesk, NodeIssuer
-from choria.enrol import EnrolRefusal, Refused, encode_enrol_frame
-from choria.errors import ConfigError
+from choria.enrol import (
+    MAX_BROKERS,
+    EnrolRefusal,
+    Refused,
+    check_endpoints,
+    encode_enrol_frame,
+)
+from choria.errors import ConfigError, MessageError
 from choria.net import Credentials, EnrolDoor, enrol_context, serve_enrol_port, wall_clock_ms
 from choria.node import AuditLog, AuditTrail
 
@@ -44,6 +50,10 @@ async def serve_enrolment(
         raise ConfigError(
             "enrol.listen is set and enrol.ca is not: name the folder of the CA, which `choria-trio init` makes"
         )
+    try:
+        check_endpoints(config.brokers, most=MAX_BROKERS)
+    except MessageError as exc:
+        raise ConfigError(f"enrol.brokers: {exc}") from exc
     with closing(AuditLog(config.audit_log or config.ca / AUDIT_NAME)) as audit:
         settings = DeskSettings(brokers=tuple(config.brokers), days=config.days)
         desk = EnrolDesk(NodeIssuer(config.ca), settings, AuditTrail(audit), wall_clock_ms)

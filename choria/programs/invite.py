@@ -18,13 +18,15 @@ import msgspec
 
 from choria import ca
 from choria.enrol import (
+    MAX_DOORS,
     Rights,
     Token,
+    check_endpoints,
     derive_key,
     encode_token,
     parse_name_pattern,
 )
-from choria.errors import ConfigError
+from choria.errors import ConfigError, MessageError
 from choria.net import wall_clock_ms
 
 HOME = "~/.choria-trio"
@@ -79,6 +81,10 @@ def invite(config: CaConfig, wish: Invitation) -> str:
     folder = ca_folder(config)
     if not config.doors or not config.operator:
         raise ConfigError("ca.toml names no doors or no operator: `choria-trio init` writes both")
+    try:
+        check_endpoints(config.doors, most=MAX_DOORS)
+    except MessageError as exc:
+        raise ConfigError(f"doors: {exc}") from exc
     if not 0 < wish.minutes <= MAX_MINUTES:
         raise ConfigError(f"--minutes {wish.minutes:g}: more than 0, at most {MAX_MINUTES}")
     token = Token(
@@ -90,7 +96,6 @@ def invite(config: CaConfig, wish: Invitation) -> str:
         operator=config.operator,
         rights=Rights.EVERYTHING if wish.everything else Rights.INSPECT,
     )
-    text = encode_token(token)  # before anything is kept: it may not be one
     now_ms = wall_clock_ms()
     kept = ca.Invite(
         key=derive_key(token.token_id, token.secret),
@@ -101,7 +106,7 @@ def invite(config: CaConfig, wish: Invitation) -> str:
         operator=config.operator,
     )
     ca.Invites(folder).add(token.token_id, kept)
-    return text
+    return encode_token(token)
 
 
 def ca_folder(config: CaConfig) -> Path:

@@ -19,6 +19,8 @@ from choria.wire import parse_identity
 from . import environment
 
 ROOT_UID = 0
+MAX_HOSTS = 6
+"""A token holds eight addresses, and each that leads nowhere costs a new machine a timeout."""
 
 
 def own_folder() -> Path:
@@ -78,7 +80,8 @@ def reachable_hosts() -> list[str]:
     names = [name] if "." in name else []
     addresses = [a.address for each in psutil.net_if_addrs().values() for a in each
                  if a.family in (socket.AF_INET, socket.AF_INET6) and _is_global(a.address)]  # fmt: skip
-    return list(dict.fromkeys([*names, *_first_route(addresses), name or "localhost"]))
+    found = list(dict.fromkeys([*names, *_first_route(addresses), name or "localhost"]))
+    return found[:MAX_HOSTS]
 
 
 def _first_route(addresses: Sequence[str]) -> list[str]:
