@@ -217,6 +217,15 @@ def test_the_helper_itself_makes_good_messages(world: World) -> None:
     assert world.verifier.verify_request(sealed(world, {1: -7, 34: x5t(world), 99: "new"}), NOW_MS)
 
 
+def test_a_certificate_in_the_protected_header_is_an_unknown_label(world: World) -> None:
+    """CWP-13.3-11: it is neither read nor refused, so it brings no certificate."""
+    odd = sealed(world, {1: -7, 33: b"junk", 34: x5t(world)}, {})
+    with pytest.raises(UnknownCertificate):
+        Verifier(world.alpha.trusted).verify_request(odd, NOW_MS)
+    world.verifier.verify_request(sealed(world), NOW_MS)
+    assert world.verifier.verify_request(odd, NOW_MS).payload == b"p"
+
+
 HEADERS: list[tuple[str, Any, Any, str]] = [
     ("label in both headers", None, {33: b"", 1: -7}, "both headers"),
     ("the certificate in both", {1: -7, 33: b"", 34: None}, {33: b""}, "both headers"),
