@@ -2,7 +2,7 @@
 
 It holds the node issuer's key, reads and writes the CA's ``enrol`` folder and index, and knows no
 broker. Everything is judged in the order of SPEC.md 18.5; each decision is written to the audit log
-before its answer leaves, and when that cannot be, there is no certificate.
+before its answer leaves, and when that cannot be, there is no certificate (CWP-18.5-9).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class NodeIssuer:
         now_ms: int,
         days: float = LEAF_DAYS,
     ) -> bytes:
-        """DER of a certificate for a node. Raises CaError, TrustError."""
+        """DER of a certificate for a node, whoever asks (CWP-18.2-5). Raises CaError, TrustError."""
         request = LeafRequest(role=Role.NODE, name=name, days=days)
         certificate = sign_leaf(self._issuer, public_key, request, now_ms)
         record_issued(self.folder, Principal(self._network, Role.NODE, name), certificate, now_ms)

@@ -203,7 +203,7 @@ def _checked(  # everything that the answer is held against
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """Whom the second connection believes."""
+    """Whom the second connection believes: brokers alone, by name and role (CWP-18.3-5)."""
 
     issuers: Issuers
     now_ms: Callable[[], int]

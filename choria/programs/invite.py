@@ -1,6 +1,6 @@
 """Inviting a machine: a one-time token, and the line that makes a node of whoever runs it.
 
-The token stands in no process's arguments: in the line it goes through a pipe from ``echo``, which is
+The token stands in no process's arguments (CWP-18.2-2): in the line it goes through a pipe from ``echo``, which is
 part of every shell, and over ssh it goes through ssh's own standard input (ADR 0007).
 """
 
@@ -90,7 +90,7 @@ def invite(config: CaConfig, wish: Invitation) -> str:
     token = Token(
         doors=tuple(config.doors),
         anchors=ca.read_anchors(folder).digest,
-        token_id=secrets.token_bytes(16),
+        token_id=secrets.token_bytes(16),  # CWP-18.2-3
         secret=secrets.token_bytes(32),
         pattern=parse_name_pattern(wish.pattern),
         operator=config.operator,

@@ -132,6 +132,7 @@ def _key_of(application: Application) -> str:
 
 
 def _write_credentials(folder: Path, application: Application, enrolled: Enrolled) -> None:
+    """The key 0600 from its first moment on, the anchors as trust stores (CWP-18.6-2)."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate = x509.load_der_x509_certificate(enrolled.certificate)
     pair = ca.KeyPair(certificate, application.key)

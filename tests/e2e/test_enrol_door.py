@@ -258,6 +258,7 @@ async def test_what_is_no_frame(tmp_path: Path, sent: bytes) -> None:
 
 
 async def test_frames_of_links_are_no_questions(tmp_path: Path) -> None:
+    """CWP-14.4-1"""
     async with a_door(tmp_path) as door, a_stranger(door) as stream:
         hello = encode_cbor([1, [1], bytes(16), [], bytes(16), "x", ["choria"]])
         await stream.send_all(encode_cbor(hello) + encode_cbor(encode_cbor([7, ["**"], None])))
