@@ -69,7 +69,7 @@ class Interest(Generic[M]):
         self._max_receivers = cached_receivers
 
     def add(self, member: M, patterns: Iterable[str], group: str | None = None) -> int:
-        """Subscribe ``member``. Returns how many of the patterns are new to it."""
+        """Subscribe ``member``. Returns how many of the patterns are new to it (CWP-6.7-3)."""
         keys = [key for pattern in patterns if (key := self._seat(member, pattern, group))]
         if group is None:
             member.subscriptions += tuple(keys)

@@ -48,6 +48,7 @@ async def ask_presence(
 async def _ask_page(
     caller: Caller, kind: PresenceKind, after: str, network: str, collective: str
 ) -> PresencePage | None:
+    # A query of its own for each page, and its id is the token that the answer comes on: CWP-13.8-7
     query = PresenceQuery(request_id=caller.new_id(), kind=kind, after=after)
     subject = presence_subject(collective)
     if network != caller.session.network:
@@ -65,7 +66,7 @@ async def _ask_page(
 def _page(
     incoming: Incoming, query: PresenceQuery, network: str, caller: Caller
 ) -> PresencePage | None:
-    """Only the broker that we talk to may speak for our own network."""
+    """Only the broker that we talk to may speak for our own network. CWP-13.8-8."""
     try:
         spoken = parse_reply_subject(incoming.subject)
         page = decode_page(incoming.payload)

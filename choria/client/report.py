@@ -62,7 +62,10 @@ def _exit(failed: bool, *, missing: bool) -> Exit:  # noqa: FBT001  # two flags,
 
 
 def call_document(result: CallResult, summaries: Mapping[str, Any]) -> dict[str, Any]:
-    """``result`` in Choria's JSON shape (durations in ns), with ``grade``, ``network`` and ``gone`` added."""
+    """``result`` in Choria's JSON shape (durations in ns), with ``grade``, ``network`` and ``gone`` added.
+
+    The grade stands beside each answer, so that nobody takes one of link grade for proved (CWP-13.5-5).
+    """
     return {
         "agent": result.agent,
         "action": result.action,

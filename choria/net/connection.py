@@ -216,7 +216,7 @@ class Connection(ABC):
 
     def _say_goodbye(self, reason: Reason, text: str, retry_after_s: float) -> None:
         if not self.link.can_send(Goodbye):
-            return
+            return  # just closed: CWP-6.5-5
         goodbye = Goodbye(
             reason=reason,
             text=clip_text(text),

@@ -80,7 +80,7 @@ class Roaming:
             versions=(VERSION,),
             session=self.token,
             capabilities=(),
-            boot=secrets.token_bytes(16),
+            boot=secrets.token_bytes(16),  # CWP-6.1-2
             software=settings.software,
             collectives=settings.collectives,
         )
@@ -177,7 +177,7 @@ class Roaming:
         return jitter_s
 
     def _sorted(self, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-        """A GOODBYE's broker names change the order only: they never add an address (D11)."""
+        """A GOODBYE's broker names change the order only: they never add an address (CWP-6.5-4, D11)."""
         self._known = len(set(endpoints))
         hints = self._hints
         return sorted(

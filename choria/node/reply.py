@@ -104,5 +104,8 @@ def measure_envelope(signer: Signer, *, with_certificate: bool) -> int:
 
 
 def seal(encoded: bytes, signer: Signer, *, link: bool, with_certificate: bool) -> bytes:
-    """The payload that goes out. Signing with P-256 takes some 30 microseconds."""
+    """The payload that goes out: certificates for signed replies only (CWP-13.3-13).
+
+    Signing with P-256 takes some 30 microseconds.
+    """
     return encoded if link else signer.sign_reply(encoded, with_certificate=with_certificate)

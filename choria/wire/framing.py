@@ -26,7 +26,7 @@ def read_head(data: bytes | bytearray, at: int, most: int) -> tuple[int, int] | 
         length = data[at + 1] << 8 | data[at + 2]
         if 255 < length <= most:
             return at + 3, at + 3 + length
-    length = data[at] - _BYTE_STRING
+    length = data[at] - _BYTE_STRING  # of the body, without this head: CWP-11.1-1
     start = at + 1
     if length in _WIDTHS:
         least = _LEAST[length]

@@ -1,7 +1,8 @@
 """Subjects and patterns: text tokens joined by ``/``, because host names contain dots.
 
 A pattern may hold ``*`` (exactly one token) anywhere and ``**`` (one or more) at its end. All
-functions are linear in the number of tokens, and no regular expression comes from the wire.
+functions are linear in the number of tokens, and no regular expression comes from the wire
+(CWP-7.3-4).
 """
 
 from __future__ import annotations
