@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/`` from the code's own tables: ``python -m tools.generate_reference``.
+"""Writes ``docs/reference/`` and the table of attacks: ``python -m tools.generate_reference``.
 
 A test holds the pages equal to what this writes, so a command, key, code or permission row cannot
 change without its page.
@@ -24,6 +24,7 @@ from choria.errors import Reason, Refusal
 from choria.federation import RelayConfig
 from choria.node import NodeConfig
 from choria.programs.invite import CaConfig
+from tools import attacks
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -202,6 +203,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    attacks.PAGE.write_text(attacks.render(attacks.PAGE.read_text(), attacks.load()))
     return 0
 
 
