@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -27,7 +29,7 @@ def broker(env: dict[str, str]) -> list[str]:
 def node(env: dict[str, str]) -> list[str]:
     """Arguments of our node: one caller may do everything, nobody else anything."""
     folder = Path(env["CWP_SCRATCH"])
-    (folder / "policies").mkdir()
+    (folder / "policies").mkdir(exist_ok=True)  # it may be started again
     rule = f"policy default deny\nallow\tchoria={env['CWP_ALLOWED']}\t*\t*\t*\n"
     (folder / "policies" / "default.policy").write_text(rule)
     config = folder / "node.toml"
@@ -42,7 +44,31 @@ def node(env: dict[str, str]) -> list[str]:
     return ["node", "--config", str(config)]
 
 
-PROGRAMS = {"broker": broker, "node": node}
+def client(env: dict[str, str]) -> list[str]:
+    """Arguments of our client: one call, told as JSON."""
+    config = Path(env["CWP_SCRATCH"]) / "client.toml"
+    seconds = int(env["CWP_TIMEOUT_MS"]) / 1000
+    config.write_text(
+        f"credentials = {json.dumps(env['CWP_CREDENTIALS'])}\n"
+        f"brokers = [{json.dumps(env['CWP_ADDRESS'])}]\n"
+        f"collective = {json.dumps(env['CWP_COLLECTIVES'])}\n"
+        f"discovery_timeout_s = {seconds}\n"
+    )
+    names = [name for name in env["CWP_TARGETS"].split(",") if name]
+    wanted = [word for name in names for word in ("-I", name)]
+    return ["call", *env["CWP_CALL"].split("."), "--json", "--config", str(config), *wanted,
+            "--timeout", str(seconds)]  # fmt: skip
+
+
+def tell(output: str, result: Path) -> None:
+    """What our client believed, as the contract wants it."""
+    document = json.loads(output) if output.strip() else {"replies": []}
+    wanted = ("sender", "statuscode", "statusmsg", "grade")
+    believed = [{key: reply[key] for key in wanted} for reply in document["replies"]]
+    result.write_text(json.dumps(believed))
+
+
+PROGRAMS = {"broker": broker, "node": node, "client": client}
 
 
 def start(env: dict[str, str]) -> None:
@@ -51,7 +77,13 @@ def start(env: dict[str, str]) -> None:
     if role not in PROGRAMS:
         sys.exit(127)
     sys.argv[1:] = PROGRAMS[role](env)
-    sys.exit(main())
+    if role != "client":
+        sys.exit(main())
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        code = main()
+    tell(output.getvalue(), Path(env["CWP_RESULT"]))
+    sys.exit(code)
 
 
 if __name__ == "__main__":

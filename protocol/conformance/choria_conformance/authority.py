@@ -37,6 +37,9 @@ BROKER: Final = "b1.example.net"
 HOSTS: Final = ("localhost", "127.0.0.1")
 NODES: Final = 8
 
+_ANY_PURPOSE: Final = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+_MORE_PURPOSES: Final = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION)
+
 Authority = dict[str, Pair]
 
 
@@ -57,6 +60,7 @@ def make_credentials(folder: Path, network: str = "alpha", ca: Path | None = Non
     for name, (issuer, recipe, key) in odd_keys().items():
         write_principal(folder / "odd" / name, make_leaf(recipe, authority[issuer], key), authority)
     _write_foreigners(folder / "odd", network, authority)
+    _write_chains(folder / "odd", authority)
     broker = Recipe(
         (f"choria://broker/{BROKER}",), purposes=(ExtendedKeyUsageOID.SERVER_AUTH,),
         hosts=(BROKER, *HOSTS),
@@ -133,6 +137,12 @@ def odd_members() -> dict[str, tuple[str, Recipe]]:
         ),
         "grants-no-string": ("clients", replace(good, grants=encode(["fleet"]))),
         "common-name": ("clients", replace(good, common_name="choria://client/rip")),
+        "two-schemes": ("clients", replace(good, uris=("https://x", "choria://client/odd"))),
+        "upper-case-scheme": ("clients", replace(good, uris=("CHORIA://client/odd",))),
+        "any-purpose": ("clients", replace(good, purposes=(_ANY_PURPOSE,))),
+        "more-purposes": ("clients", replace(good, purposes=_MORE_PURPOSES)),
+        "with-host-names": ("clients", replace(good, hosts=("rip.example.net", "10.0.0.1"))),
+        "service-as-node": ("clients", replace(good, uris=("choria://service/n1.example.net",))),
         "harmless-unknown": ("clients", replace(good, extra=((_unknown(), False),))),
     }
 
@@ -164,6 +174,17 @@ def _write_foreigners(folder: Path, network: str, authority: Authority) -> None:
             hosts=(BROKER, *HOSTS),
         )  # fmt: skip
         write_principal(folder / f"{name}-broker", make_leaf(broker, foreign["brokers"]), authority)
+
+
+def _write_chains(folder: Path, authority: Authority) -> None:
+    """Certificates that bring their issuer along: a foreign CA's, and a member's that plays CA."""
+    foreign = make_authority("elsewhere")
+    client = Recipe(("choria://client/rip",))
+    member = make_leaf(Recipe(("choria://client/odd",)), authority["clients"])
+    for name, issuer in (("outsider-chain", foreign["clients"]), ("issued-by-a-member", member)):
+        write_principal(folder / name, make_leaf(client, issuer), authority)
+        with (folder / name / "certificate.pem").open("ab") as chain:
+            chain.write(issuer.certificate.public_bytes(Encoding.PEM))
 
 
 def write_principal(folder: Path, leaf: Pair, authority: Authority) -> None:

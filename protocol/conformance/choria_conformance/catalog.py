@@ -21,6 +21,8 @@ from .broker import (
     subscriptions,
 )
 from .cases import Case
+from .client import calls as client_calls
+from .client import replies as client_replies
 from .node import link as node_link
 from .node import requests as node_requests
 from .node import signatures as node_signatures
@@ -43,6 +45,8 @@ _MODULES = (
     node_link,
     node_requests,
     node_signatures,
+    client_calls,
+    client_replies,
 )
 SECTIONS = tuple(module.SECTION for module in _MODULES)
 

@@ -14,6 +14,10 @@ from .transcript import Transcript
 from .verdicts import Failed
 
 WITHIN_S: Final = 5.0
+FRAME_REASONS: Final = (8, 9, 10, 11, 16)
+BROKER_ONLY: Final = (Reason.NOT_PERMITTED, Reason.LIMIT, Reason.SLOW_CONSUMER,
+                      Reason.DUPLICATE_IDENTITY, Reason.BUSY)  # fmt: skip
+MEMBER_ONLY: Final = (Reason.WRONG_NETWORK,)
 
 
 class Ended(Exception):  # noqa: N818  # a fact
@@ -66,7 +70,18 @@ class Peer:
             ) from error
         if not isinstance(frame, list) or not frame or type(frame[0]) is not int:
             raise Failed(f"a frame came that is none: {body[:64].hex()}")
+        self._check_reason(frame)
         return frame
+
+    def _check_reason(self, frame: Frame) -> None:
+        """Of every GOODBYE and ERROR that comes: number, scope and sender (CWP-12-1)."""
+        if frame[0] == Kind.ERROR and frame[1] not in FRAME_REASONS:
+            raise Failed(f"ERROR came with reason {frame[1]}, whose scope is the link (CWP-12-1)")
+        mine = BROKER_ONLY if self.stream.server else MEMBER_ONLY
+        if frame[0] == Kind.GOODBYE and (frame[1] in mine or frame[1] == Reason.PAYLOAD_TOO_LARGE):
+            raise Failed(
+                f"GOODBYE came with reason {frame[1]}, which is not its sender's (CWP-12-1)"
+            )
 
     async def _receive(self) -> None:
         if self.over:

@@ -14,6 +14,7 @@ import trio
 from .broker.brokers import open_brokers
 from .broker.lab import broker_lab
 from .cases import Case
+from .client.lab import client_lab
 from .node.lab import node_lab, open_nodes
 from .settings import Settings
 from .tls import Refused
@@ -45,6 +46,8 @@ async def open_profile(profile: str, settings: Settings) -> AsyncIterator[OpenLa
         elif profile == "node":
             shared = await stack.enter_async_context(open_nodes(settings))
             yield partial(node_lab, settings, shared)
+        elif profile == "client":
+            yield partial(client_lab, settings)
         else:
             raise ValueError(f"no profile {profile}")
 

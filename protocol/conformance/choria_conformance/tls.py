@@ -31,6 +31,7 @@ class TlsStream:
             server_hostname=None if server else host,
         )  # fmt: skip
         self.records = 0
+        self.server = server
 
     async def handshake(self) -> None:
         """Finish the handshake as far as our side goes. Raises Refused."""

@@ -49,6 +49,16 @@ async def all_the_same(lab: BrokerLab) -> None:
     equal(got[1:], got[:1] * 2, "what the others got")
 
 
+@SECTION.case("a-payload-is-opaque", "5-15", "6-6")
+async def opaque(lab: BrokerLab) -> None:
+    """Neither its nesting nor its encoding is the frame's matter."""
+    subject = agent_of(lab)
+    node, client = await node_on(lab, subject), await lab.member()
+    for payload in (b"\x81" * 500 + b"\0", b"\xff" * 100, b"\x9f\xff", bytes(5000)):
+        await client.send(publish(subject, payload=payload))
+        equal((await node.expect(Kind.DELIVER))[4], payload, "the payload")
+
+
 @SECTION.case("an-empty-payload", "6.10-1")
 async def empty_payload(lab: BrokerLab) -> None:
     subject = agent_of(lab)

@@ -134,7 +134,7 @@ for _what, _number, _item in GOOD_ITEMS:
     SECTION.add(f"{_what}/is-taken", [_number, "6-4"], partial(_is_taken, _good))
 
 for _what, _number, _item, _reason in BAD_BODIES:
-    SECTION.add(f"body/{_what}", [_number], partial(_ends, bytes.fromhex(_item), _reason))
+    SECTION.add(f"body/{_what}", [_number, "1-2"], partial(_ends, bytes.fromhex(_item), _reason))
 
 
 def _items(count: int) -> bytes:

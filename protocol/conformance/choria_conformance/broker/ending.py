@@ -28,12 +28,30 @@ async def answered(lab: BrokerLab) -> None:
     await member.expect_goodbye()
 
 
-@SECTION.case("goodbye-with-every-reason", "6.5-2", "12-2")
+@SECTION.case("goodbye-with-every-reason", "6.5-2", "12-2", "12-5")
 async def every_reason(lab: BrokerLab) -> None:
     for reason in Reason:
         member = await lab.member()
         await member.send(goodbye(reason))
         await member.expect_goodbye()
+
+
+@SECTION.case("goodbye-is-answered-with-normal", "6.5-6", should=True)
+async def answered_normal(lab: BrokerLab) -> None:
+    member = await lab.member()
+    await member.send(goodbye(Reason.DRAINING))
+    await member.expect_goodbye(Reason.NORMAL)
+
+
+@SECTION.case("reasons-are-those-of-a-broker", "12-1")
+async def reasons(lab: BrokerLab) -> None:
+    """Every link of this suite checks it of each GOODBYE and ERROR; here are some of both."""
+    member = await lab.member()
+    await member.send(subscribe("**"), publish("choria/event/x/y"))
+    for _ in range(2):
+        await member.expect(Kind.ERROR)
+    await member.send([99])
+    await member.expect(Kind.GOODBYE)
 
 
 @SECTION.case("what-is-queued-comes-before-goodbye", "6.5-2")
@@ -108,12 +126,14 @@ async def slow_reader(lab: BrokerLab) -> None:
         await client.send(publish(subjects[number % 2], payload=bytes([number]) * 20_000))
     await client.expect_alive()
     got: list[Frame] = []
-    for token in range(40):
-        await node.send(ping(token))
+    asked = answered = 0
+    while len(got) < 40 + asked or asked < 20:
+        if asked - answered < 2 and asked < 20:
+            await node.send(ping(asked))
+            asked += 1
         await trio.sleep(0.005)
         got.append(await node.frame())
-    while len(got) < 80:
-        got.append(await node.frame())
+        answered += got[-1][0] == Kind.PONG
     payloads = [frame[4] for frame in got if frame[0] == Kind.DELIVER]
     equal(payloads, [bytes([n]) * 20_000 for n in range(40)], "the payloads")
 

@@ -111,7 +111,7 @@ async def bytewise(lab: BrokerLab) -> None:
     await stranger.expect_goodbye(Reason.NORMAL)
 
 
-@SECTION.case("nothing-after-a-violation", "4-8", "8.4-3")
+@SECTION.case("nothing-after-a-violation", "4-8", "8.4-3", "6.3-4")
 async def nothing_after(lab: BrokerLab) -> None:
     member = await lab.member()
     await member.send_bytes(framed(b"\xff") + wire(ping(5)))

@@ -26,7 +26,8 @@ REFUSED: Final = (
     ("critical-unknown", "13.2-1"), ("too-large", "13.2-4"), ("grants-truncated", "13.2-5"),
     ("grants-no-array", "13.2-5"), ("grants-twice", "13.2-5"), ("grants-upper", "13.2-5"),
     ("grants-many", "13.2-5"), ("grants-no-string", "13.2-5"), ("p-384", "3-7"), ("ed25519", "3-7"),
-    ("outsider-client", "3-6"), ("outsider-node", "3-6"), ("impostor-client", "2.2-4"),
+    ("any-purpose", "13.2-8"), ("upper-case-scheme", "2.2-8"), ("outsider-chain", "3-14"),
+    ("issued-by-a-member", "13.2-2"), ("outsider-client", "3-6"), ("outsider-node", "3-6"), ("impostor-client", "2.2-4"),
     ("impostor-node", "2.2-4"), ("outsider-broker", "3-6"), ("impostor-broker", "2.2-4"),
 )  # fmt: skip
 
@@ -51,14 +52,18 @@ async def _taken(who: str, lab: BrokerLab) -> None:
 
 
 for _who, _number in REFUSED:
-    SECTION.add(f"refused/{_who}", [_number], partial(_refused, _who))
+    SECTION.add(
+        f"refused/{_who}",
+        [_number, "7.2-2"] if _number == "2.2-3" else [_number],
+        partial(_refused, _who),
+    )
 for _who in NOBODY:
     SECTION.add(f"nobody/{_who}", ["3-6", "2.2-2"], partial(_told, _who))
-for _who, _number in (
-    ("rsa-2048", "3-7"),
-    ("harmless-unknown", "13.2-1"),
-    ("common-name", "2.2-1"),
-):
+TAKEN: Final = (
+    ("rsa-2048", "3-7"), ("harmless-unknown", "13.2-1"), ("common-name", "2.2-1"),
+    ("two-schemes", "2.2-8"), ("more-purposes", "13.2-8"), ("with-host-names", "2.2-8"),
+)  # fmt: skip
+for _who, _number in TAKEN:
     SECTION.add(f"taken/{_who}", [_number], partial(_taken, _who))
 
 

@@ -10,7 +10,9 @@ from choria_conformance.cases import Section
 from choria_conformance.cbor import encode
 from choria_conformance.frames import Frame, Kind, Reason, hello
 from choria_conformance.names import fresh_token
-from choria_conformance.principals import uris_of
+from choria_conformance.peer import Peer
+from choria_conformance.principals import member_context, uris_of
+from choria_conformance.tls import TlsStream
 from choria_conformance.verdicts import check, equal
 
 from .lab import BrokerLab
@@ -191,3 +193,22 @@ async def a_session_each(lab: BrokerLab) -> None:
     for session in (first, second):
         member = await lab.member(session=session)
         equal(member.welcome[2], session, "the session of WELCOME")
+
+
+ORDER: Final = (
+    ("version-before-capability", _but(_1=[2], _3=[128]), Reason.UNSUPPORTED_VERSION),
+    ("version-before-collective", _but(_1=[2], _6=["nowhere"]), Reason.UNSUPPORTED_VERSION),
+    ("capability-before-collective", _but(_3=[200], _6=["nowhere"]), Reason.UNSUPPORTED_CRITICAL),
+    ("fields-before-version", _but(_1=[2], _5="a\nb"), Reason.INVALID_FIELD),
+)
+for _what, _frame, _reason in ORDER:
+    SECTION.add(f"hello/order/{_what}", ["6.1-7"], partial(_ends, _frame, _reason))
+
+
+@SECTION.case("without-server-name-indication", "3-16")
+async def no_sni(lab: BrokerLab) -> None:
+    stream = TlsStream(await lab.tcp(), member_context(lab.principal("client-1")))
+    await stream.handshake()
+    peer = Peer(stream, lab.transcript, "[no server name]")
+    await peer.send(hello(fresh_token(), fresh_token()))
+    await peer.expect(Kind.WELCOME)

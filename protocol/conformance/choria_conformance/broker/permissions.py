@@ -118,7 +118,8 @@ async def _is_refused(who: str, verb: str, text: str, group: str | None, lab: Br
 
 
 for _what, _number, _who, _verb, _text, _wanted in HOSTILE:
-    SECTION.add(f"hostile/{_what}", [_number, "14.1-1"] if _number != "14.1-1" else [_number],
+    _wild = ["7.3-3"] if "*" in _text and _verb == "subscribe" else []
+    SECTION.add(f"hostile/{_what}", [*dict.fromkeys((_number, "14.1-1", *_wild))],
                 partial(_is_refused, _who, _verb, _text, _wanted))  # fmt: skip
 
 

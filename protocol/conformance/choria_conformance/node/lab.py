@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -114,11 +115,11 @@ class SharedNode:
 
 @asynccontextmanager
 async def node_program(
-    settings: Settings, who: Principal, address: str
+    settings: Settings, who: Principal, address: str, folder: Path | None = None
 ) -> AsyncIterator[trio.Process]:
     """The node under test, told to link to ``address``."""
-    folder = settings.scratch / fresh_word("node-")
-    folder.mkdir()
+    folder = folder or settings.scratch / fresh_word("node-")
+    folder.mkdir(exist_ok=True)
     environment = {
         "CWP_ROLE": "node",
         "CWP_ADDRESS": address,
@@ -166,6 +167,19 @@ class NodeLab:
         link = await port.welcomed(**changes)
         await link.expect(Kind.SUBSCRIBE)
         return port, link
+
+    def folder(self) -> Path:
+        """A folder for a node that is started more than once."""
+        return self.settings.scratch / fresh_word("node-")
+
+    async def port(self) -> Port:
+        """A port of our own."""
+        opening = open_port(self.principal("broker"), self.transcript)
+        return await self.stack.enter_async_context(opening)
+
+    def running(self, port: Port, folder: Path) -> AbstractAsyncContextManager[trio.Process]:
+        """A node that runs while the block lasts, with this folder for what it keeps."""
+        return node_program(self.settings, self.principal("node-2"), port.address, folder)
 
     # The shared node, for cases about requests.
 

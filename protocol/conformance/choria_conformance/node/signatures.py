@@ -70,6 +70,7 @@ SIGNERS: Final = (
     ("odd/member-by-brokers", "2.2-5"), ("odd/authority", "13.2-1"), ("odd/may-not-sign", "13.2-1"),
     ("odd/for-servers", "13.2-1"), ("odd/critical-unknown", "13.2-1"), ("odd/grants-truncated", "13.2-5"),
     ("odd/outsider-client", "13.3-9"), ("odd/impostor-client", "2.2-4"),
+    ("odd/any-purpose", "13.2-8"), ("odd/upper-case-scheme", "2.2-8"), ("odd/issued-by-a-member", "13.2-2"),
 )  # fmt: skip
 
 
@@ -145,6 +146,8 @@ SHAPES: Final = {
         lab, what, b"\xb8\x02" + encode(_header(lab))[1:]))),
     "protected-with-bytes-behind": ("13.3-1", _shape(lambda lab, what: _resigned(
         lab, what, encode(_header(lab)) + b"\0"))),
+    "protected-with-a-byte-string-label": ("13.3-10", _shape(lambda lab, what: _resigned(
+        lab, what, encode({**_header(lab), b"x": 1})))),
     "protected-with-a-float": ("5-5", _shape(lambda lab, what: _resigned(
         lab, what, encode({**_header(lab), 1000: 1.5})))),
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cases for clients: the suite is their broker and their nodes."""
