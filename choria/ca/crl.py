@@ -72,7 +72,12 @@ def revoked_by(lines: Iterable[IndexLine], kind: IssuerKind, now_ms: int) -> lis
 
 
 def write_crls(
-    folder: Path, kinds: Iterable[IssuerKind], now_ms: int, *, days: float = CRL_DAYS
+    folder: Path,
+    kinds: Iterable[IssuerKind],
+    now_ms: int,
+    *,
+    days: float = CRL_DAYS,
+    passphrase: bytes | None = None,
 ) -> dict[IssuerKind, Path]:
     """Sign and write ``crl/<issuer>.pem`` of each issuer; the numbers go on from the files there.
 
@@ -82,7 +87,7 @@ def write_crls(
     lines = read_index(folder)
     written: dict[IssuerKind, Path] = {}
     for kind in kinds:
-        issuer = open_issuer(folder, kind)
+        issuer = open_issuer(folder, kind, passphrase)
         path = folder / CRL_FOLDER / f"{kind}.pem"
         number = _last_number(path) + 1
         revoked = revoked_by(lines, kind, now_ms)

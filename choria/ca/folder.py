@@ -28,11 +28,21 @@ from .files import PUBLIC_MODE, SECRET_MODE, CaError, append_line, os_errors, wr
 from .index import INDEX_NAME
 
 MAX_KEY_BYTES: Final = 16 * 1024
+_ENCRYPTED: Final = b"BEGIN ENCRYPTED PRIVATE KEY"
 _NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
 
 
-def init_ca(folder: Path, network: str, now_ms: int) -> Authority:
+def init_ca(
+    folder: Path, network: str, now_ms: int, *, passphrase: bytes | None = None
+) -> Authority:
     """Make a CA in ``folder``, which must be new or empty.
+
+    Args:
+        folder: where it goes.
+        network: the network's name.
+        now_ms: wall clock.
+        passphrase: encrypts every key but that of the node issuer, which the enrolment service must
+            be able to read when its machine boots.
 
     Raises:
         CaError: the folder holds something, or cannot be written.
@@ -48,7 +58,11 @@ def init_ca(folder: Path, network: str, now_ms: int) -> Authority:
         kind.value: pair for kind, pair in authority.issuers.items()
     }
     files |= {
-        f"private/{name}.key": (key_pem(pair.key), SECRET_MODE) for name, pair in pairs.items()
+        f"private/{name}.key": (
+            key_pem(pair.key, None if name == IssuerKind.NODES else passphrase),
+            SECRET_MODE,
+        )
+        for name, pair in pairs.items()
     }
     files[INDEX_NAME] = (b"", SECRET_MODE)
     with os_errors(f"make a CA in {folder}"):
@@ -56,17 +70,19 @@ def init_ca(folder: Path, network: str, now_ms: int) -> Authority:
     return authority
 
 
-def open_ca(folder: Path) -> Authority:
+def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
     """Read a CA's folder, keys included.
 
     Raises:
-        CaError: it is no CA's folder, or a file is damaged; the text names the file.
+        CaError: it is no CA's folder, a file is damaged, or the passphrase is missing or wrong; the
+            text names the file.
     """
     if not (folder / "root.pem").is_file():
         raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
-        keys = {name: _read_key(folder / "private" / f"{name}.key") for name in _NAMES}
+        private = folder / "private"
+        keys = {name: _read_key(private / f"{name}.key", passphrase) for name in _NAMES}
     try:
         read_issuers(**pems)  # one root, three issuers under it
         certificates = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
@@ -77,7 +93,7 @@ def open_ca(folder: Path) -> Authority:
     return Authority(network_of_root(pairs["root"].certificate), pairs["root"], issuers)
 
 
-def open_issuer(folder: Path, kind: IssuerKind) -> KeyPair:
+def open_issuer(folder: Path, kind: IssuerKind, passphrase: bytes | None = None) -> KeyPair:
     """Read one issuer and its key, and no other key: the rest may be in a drawer (A4).
 
     Raises:
@@ -87,7 +103,7 @@ def open_issuer(folder: Path, kind: IssuerKind) -> KeyPair:
         raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
     with os_errors(f"read the issuer '{kind}' in {folder}"):
         pem = (folder / f"{kind}.pem").read_bytes()
-        key = _read_key(folder / "private" / f"{kind}.key")
+        key = _read_key(folder / "private" / f"{kind}.key", passphrase)
     try:
         certificate = parse_bundle(pem, f"{kind}.pem")[0]
     except TrustError as exc:
@@ -134,22 +150,30 @@ def record_issued(
         append_line(folder / INDEX_NAME, line, durable=durable)
 
 
-def key_pem(key: Key) -> bytes:
-    """A private key as unencrypted PKCS #8 PEM: what a daemon can read at boot."""
+def key_pem(key: Key, passphrase: bytes | None = None) -> bytes:
+    """A private key as PKCS #8 PEM, unencrypted without a passphrase: what a daemon reads at boot."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase)
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )
 
 
-def _read_key(path: Path) -> Key:
+def _read_key(path: Path, passphrase: bytes | None) -> Key:
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise CaError(
             f"{path} may be read by others (mode {mode:o}): `chmod 600` it, and think of a new CA"
         )
-    data = path.read_bytes()
+    data = path.read_bytes()[:MAX_KEY_BYTES]
+    encrypted = _ENCRYPTED in data
+    if encrypted and not passphrase:
+        raise CaError(
+            f"{path} is encrypted: name the file of its passphrase with --passphrase-file"
+        )
     try:
-        key = serialization.load_pem_private_key(data[:MAX_KEY_BYTES], password=None)
+        key = serialization.load_pem_private_key(data, password=passphrase if encrypted else None)
     except (ValueError, TypeError) as exc:
         raise CaError(f"{path} holds no private key that can be read: {exc}") from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey):

@@ -39,6 +39,7 @@ def issue(  # noqa: PLR0913  # the facts of one certificate, all by name
     ips: Iterable[str] = (),
     grants: Iterable[str] | None = None,
     force: bool = False,
+    passphrase: bytes | None = None,
 ) -> Principal:
     """Issue a certificate and write a folder of credentials.
 
@@ -57,13 +58,14 @@ def issue(  # noqa: PLR0913  # the facts of one certificate, all by name
         ips: addresses of a broker, such as 127.0.0.1.
         grants: exactly these; None for the role's default (a client may call the fleet).
         force: replace credentials that are there.
+        passphrase: of the CA's keys, when they are encrypted.
 
     Raises:
         CaError: there are credentials already, or a folder cannot be used.
         TrustError: the name, role or grants are outside the grammar.
     """
     _refuse_to_overwrite(out_folder, force=force)
-    authority = open_ca(folder)
+    authority = open_ca(folder, passphrase)
     request = LeafRequest(
         role=_parse_role(role),
         name=name,

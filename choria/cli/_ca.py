@@ -16,14 +16,15 @@ from ._serve import read_config
 Ca = Annotated[Path | None, Parameter(name="--ca")]
 
 
-def init(folder: Path, /, *, network: str) -> int:
+def init(folder: Path, /, *, network: str, passphrase_file: Path | None = None) -> int:
     """Make a root and three issuers (brokers, nodes, clients) in FOLDER.
 
     Args:
         folder: Where the CA lives; its private keys never leave it.
         network: The network's name; it goes into every certificate's trust.
+        passphrase_file: Encrypt the keys with the first line of this file, but for the one that enrols nodes.
     """
-    init_ca(folder, network)
+    init_ca(folder, network, passphrase_file)
     print(
         f"CA of network {network} is in {folder}. Next: choria-trio ca issue broker NAME --ca {folder}"
     )
@@ -41,6 +42,7 @@ def issue(
     host: Annotated[list[str] | None, Parameter(negative="")] = None,
     grant: Annotated[list[str] | None, Parameter(negative="")] = None,
     force: Annotated[bool, Parameter(negative="")] = False,
+    passphrase_file: Path | None = None,
 ) -> int:
     """Issue credentials: a folder OUT/NAME with certificate, key and trust for each NAME.
 
@@ -53,11 +55,13 @@ def issue(
         host: DNS name or address that members reach a broker by; repeat for several.
         grant: Right beside the role's own, such as relay:tokyo; repeat for several.
         force: Replace credentials that exist.
+        passphrase_file: File whose first line decrypts the CA's keys.
     """
     for name in names:
         folder = issue_credentials(
-            ca, role, name, out / name, days=days, hosts=host or [], grants=grant or [], force=force
-        )
+            ca, role, name, out / name, days=days, hosts=host or [], grants=grant or [], force=force,
+            passphrase_file=passphrase_file,
+        )  # fmt: skip
         print(f"{role} {name}: {folder}")
     return 0
 
@@ -107,15 +111,18 @@ def crl(
     *issuers: str,
     ca: Ca = None,
     days: float = 30.0,
+    passphrase_file: Path | None = None,
 ) -> int:
     """Sign a list of what was taken back, for each issuer whose key is here.
 
     Args:
         issuers: brokers, nodes or clients; by default all.
         ca: The CA's folder; by default the one that `init` made.
-        days: Until when newer lists should be there.
+        days: For so long these lists are new.
+        passphrase_file: File whose first line decrypts the CA's keys.
     """
-    for line in programs.write_crls(_folder(ca), issuers, days=days):
+    lines = programs.write_crls(_folder(ca), issuers, days=days, passphrase_file=passphrase_file)
+    for line in lines:
         print(line)
     return 0
 

@@ -26,6 +26,7 @@ def init(
     operator: str = "",
     port: int = BROKER_PORT,
     enrol_port: int = ENROL_PORT,
+    passphrase_file: Path | None = None,
     systemd: Path | None = None,
     start: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -39,6 +40,7 @@ def init(
         operator: Your name as a client; by default the user's.
         port: Where members connect.
         enrol_port: Where new machines ask for their certificate.
+        passphrase_file: Encrypt the CA's keys with the first line of this file, but for the one that enrols nodes.
         systemd: Write a unit for the broker to this file.
         start: Run the broker here and now, until Ctrl-C.
     """
@@ -49,6 +51,7 @@ def init(
         operator=operator or user_name(),
         port=port,
         enrol_port=enrol_port,
+        passphrase_file=passphrase_file,
     )
     init_network(plan)
     config = plan.folder / "broker.toml"

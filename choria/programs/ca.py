@@ -21,12 +21,36 @@ from .places import user_name
 AUDIT_NAME = "ca.log"
 """Not the enrolment service's log: a running broker holds that one."""
 
+MIN_PASSPHRASE_BYTES = 12
+MAX_PASSPHRASE_BYTES = 1024
 DEFAULT_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def init_ca(folder: Path, network: str) -> None:
+def init_ca(folder: Path, network: str, passphrase_file: Path | None = None) -> None:
     """Make a CA in ``folder``. Raises CaError when there is one."""
-    ca.init_ca(folder, network, wall_clock_ms())
+    ca.init_ca(folder, network, wall_clock_ms(), passphrase=read_passphrase(passphrase_file))
+
+
+def read_passphrase(path: Path | None) -> bytes | None:
+    """The first line of a file that only its owner may read.
+
+    Raises:
+        ConfigError: It cannot be read, is open to others, or holds too little.
+    """
+    if path is None:
+        return None
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path} may be read by others: `chmod 600` it")
+        with path.open("rb") as file:
+            passphrase = file.readline(MAX_PASSPHRASE_BYTES).rstrip(b"\r\n")
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
+    if len(passphrase) < MIN_PASSPHRASE_BYTES:
+        raise ConfigError(
+            f"{path}: a passphrase of at least {MIN_PASSPHRASE_BYTES} bytes is wanted"
+        )
+    return passphrase
 
 
 def issue_credentials(  # noqa: PLR0913  # the facts of one certificate, all by name
@@ -39,6 +63,7 @@ def issue_credentials(  # noqa: PLR0913  # the facts of one certificate, all by 
     hosts: Sequence[str],
     grants: Sequence[str],
     force: bool,
+    passphrase_file: Path | None = None,
 ) -> Path:
     """Issue credentials for ``name`` into ``out``; returns it.
 
@@ -59,6 +84,7 @@ def issue_credentials(  # noqa: PLR0913  # the facts of one certificate, all by 
         ips=addresses,
         grants=grants or None,
         force=force,
+        passphrase=read_passphrase(passphrase_file),
     )
     return out
 
@@ -97,13 +123,17 @@ def revoke(folder: Path, *, name: str, role: str, serial: str, reason: str) -> I
         yield f"{entry.role} {entry.name}: revoked, serial {entry.serial}"
 
 
-def write_crls(folder: Path, issuers: Sequence[str], *, days: float) -> Iterator[str]:
+def write_crls(
+    folder: Path, issuers: Sequence[str], *, days: float, passphrase_file: Path | None = None
+) -> Iterator[str]:
     """Sign lists; a line for each. Raises CaError, ConfigError."""
     try:
         kinds = [IssuerKind(text) for text in issuers] or list(IssuerKind)
     except ValueError as exc:
         raise ConfigError(f"{exc}: issuers are {', '.join(IssuerKind)}") from exc
-    for kind, path in ca.write_crls(folder, kinds, wall_clock_ms(), days=days).items():
+    passphrase = read_passphrase(passphrase_file)
+    written = ca.write_crls(folder, kinds, wall_clock_ms(), days=days, passphrase=passphrase)
+    for kind, path in written.items():
         yield f"{kind}: {path}"
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import attrs
 
-from choria import ca
 from choria.errors import ConfigError
-from choria.net import Endpoint, wall_clock_ms
+from choria.net import Endpoint
 
-from .ca import issue_credentials
+from .ca import init_ca, issue_credentials
 from .files import write_atomically
 from .first_policies import write_policies
 from .places import machine_name, own_folder, toml_text
@@ -41,6 +40,7 @@ class Plan:
         operator: The caller's name as a client.
         port: Where members connect.
         enrol_port: Where new machines ask for a certificate.
+        passphrase_file: Encrypts the CA's keys, but for the one that enrols.
     """
 
     folder: Path
@@ -49,6 +49,7 @@ class Plan:
     operator: str
     port: int = BROKER_PORT
     enrol_port: int = ENROL_PORT
+    passphrase_file: Path | None = None
 
     @property
     def node(self) -> str:
@@ -75,7 +76,7 @@ def init_network(plan: Plan) -> None:
     """
     _refuse_to_overwrite(plan)
     with _built_beside(plan.folder) as folder:
-        ca.init_ca(folder / "ca", plan.network, wall_clock_ms())
+        init_ca(folder / "ca", plan.network, plan.passphrase_file)
         _issue(plan, folder)
         _write_broker(plan, folder)
         _write_node(plan, folder)
@@ -121,8 +122,9 @@ def _issue(plan: Plan, folder: Path) -> None:
         ("node", plan.node, "node/credentials", []),
     ):
         issue_credentials(
-            folder / "ca", role, name, folder / out, days=365, hosts=named, grants=(), force=False
-        )
+            folder / "ca", role, name, folder / out, days=365, hosts=named, grants=(), force=False,
+            passphrase_file=plan.passphrase_file,
+        )  # fmt: skip
 
 
 def _write_broker(plan: Plan, folder: Path) -> None:

@@ -15,6 +15,7 @@ import trio
 from choria.ca import issue, sign_pending
 from choria.enrol import (
     ENROL_ALPN,
+    Anchors,
     Enrol,
     EnrolRefusal,
     Issued,
@@ -140,6 +141,26 @@ async def test_somebody_in_between_who_shows_the_right_anchors(tmp_path: Path) -
         assert not [line for line in door.world.trail.lines if line.agent == "enrol"]
 
 
+def exchanging(honest: Answer) -> Answer:
+    """The right root and the right issuers, those of nodes and clients in each other's place."""
+
+    def answer(body: bytes, address: str, source: str) -> bytes:
+        frame = decode_enrol_frame(honest(body, address, source))
+        if isinstance(frame, Anchors):
+            frame = Anchors(
+                root=frame.root, brokers=frame.brokers, nodes=frame.clients, clients=frame.nodes
+            )
+        return encode_enrol_frame(frame)
+
+    return answer
+
+
+async def test_a_broker_that_exchanges_issuers(tmp_path: Path) -> None:
+    async with a_door(tmp_path, answer=exchanging) as door:
+        with pytest.raises(EnrolError, match="not of the network that the token is for"):
+            await enrol(an_application(door.token()))
+
+
 async def test_a_broker_s_certificate_for_another_host(tmp_path: Path) -> None:
     async with a_door(tmp_path, ips=("192.0.2.1",)) as door:
         with pytest.raises(EnrolError, match=r"127\.0\.0\.1"):
@@ -187,6 +208,7 @@ async def test_a_broker_that_changes_the_answer(tmp_path: Path) -> None:
 
 
 async def test_the_secret_is_never_sent(tmp_path: Path) -> None:
+    # CWP-14.4-2, CWP-18.2-2
     seen: list[bytes] = []
 
     def listening(honest: Answer) -> Answer:

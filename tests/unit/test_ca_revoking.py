@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from choria.ca import CaError, init_ca, issue, open_ca, read_index, revoke, write_crls
-from choria.errors import TrustError
+from choria.ca import CaError, NodeIssuer, init_ca, issue, open_ca, read_index, revoke, write_crls
+from choria.errors import ConfigError, TrustError
+from choria.programs.ca import read_passphrase
 from choria.trust import IssuerKind, Revoked, Role, parse_revocation_lists
 from tests.support.odd_certificates import DAY_MS, NOW_MS
 
@@ -72,6 +73,41 @@ def test_a_list_needs_its_issuer_s_key_alone(ca: Path) -> None:
     assert set(write_crls(ca, [IssuerKind.NODES], NOW_MS)) == {IssuerKind.NODES}
     with pytest.raises(CaError, match=r"clients\.key"):
         write_crls(ca, [IssuerKind.CLIENTS], NOW_MS)
+
+
+def test_keys_under_a_passphrase(tmp_path: Path) -> None:
+    folder, passphrase = tmp_path / "locked", b"correct horse battery"
+    init_ca(folder, "alpha", NOW_MS, passphrase=passphrase)
+    encrypted = {
+        path.stem for path in (folder / "private").iterdir() if b"ENCRYPTED" in path.read_bytes()
+    }
+    assert encrypted == {"root", "brokers", "clients"}
+    with pytest.raises(CaError, match="--passphrase-file"):
+        issue(folder, "client", "rip", tmp_path / "rip", now_ms=NOW_MS)
+    with pytest.raises(CaError, match=r"holds no private key that can be read"):
+        open_ca(folder, b"wrong horse battery")
+    issue(folder, "client", "rip", tmp_path / "rip", now_ms=NOW_MS, passphrase=passphrase)
+    assert NodeIssuer(folder).anchors.issuers().network == "alpha"
+    with pytest.raises(CaError, match="--passphrase-file"):
+        write_crls(folder, [IssuerKind.CLIENTS], NOW_MS)
+    assert write_crls(folder, list(IssuerKind), NOW_MS, passphrase=passphrase)
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "says"),
+    [(b"short\n", 0o600, "at least 12"), (b"long enough for it\n", 0o644, "chmod 600")],
+)
+def test_passphrase_files(tmp_path: Path, data: bytes, mode: int, says: str) -> None:
+    path = tmp_path / "passphrase"
+    path.write_bytes(data)
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=says):
+        read_passphrase(path)
+    path.write_bytes(b"long enough for it\nand more\n")
+    path.chmod(0o600)
+    assert read_passphrase(path) == b"long enough for it"
+    with pytest.raises(ConfigError, match="nowhere"):
+        read_passphrase(tmp_path / "nowhere")
 
 
 def test_a_torn_last_line_is_passed_over_and_any_other_is_an_error(ca: Path) -> None:
