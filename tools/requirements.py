@@ -20,7 +20,8 @@ SPEC = Path("protocol/SPEC.md")
 REASONS = Path("protocol/uncited.toml")
 CODE = ("choria",)
 PROOF = ("tests", "fuzz", "protocol/conformance", "protocol/models", "protocol/vectors")
-SUFFIXES = frozenset({".py", ".tla", ".cfg", ".json", ".toml"})
+# Not .toml: the conformance suite lists there what it cannot test.
+SUFFIXES = frozenset({".py", ".tla", ".cfg", ".json"})
 
 NUMBER = r"CWP-\d+(?:\.\d+)?-\d+"
 _DEFINED = re.compile(rf"^\*\*({NUMBER})\*\*", re.MULTILINE)
@@ -92,7 +93,8 @@ def citations(text: str) -> Iterator[str]:
 def _files(root: Path) -> Iterator[Path]:
     for folder in (*CODE, *PROOF):
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in SUFFIXES and path.is_file() and "__pycache__" not in path.parts:
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.suffix in SUFFIXES and path.is_file() and not hidden:
                 yield path
 
 

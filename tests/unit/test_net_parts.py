@@ -234,6 +234,7 @@ def test_budget_over_the_whole_the_largest_is_cut() -> None:
 
 
 def test_budget_who_blocks_others_for_long_is_cut() -> None:
+    # CWP-10.2-2
     budget = InboundBudget(1000 * KIB)
     stuck, waiting = _Reader(), _Reader()
     budget.note(stuck, 600 * KIB, 0.0)

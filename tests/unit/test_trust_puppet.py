@@ -88,6 +88,7 @@ def issuers_of(world: PuppetWorld, naming: PuppetNaming = NAMING, network: str =
 def test_the_configuration_says_who_is_what(
     world: PuppetWorld, issuers: Issuers, name: str, role: Role, facts: dict[str, Any]
 ):
+    # CWP-13.2-9
     found = issuers.identify(world.der(name, **facts), EVERYONE, NOW_MS)
     assert found == Principal(issuers.network, role, name, DEFAULT_GRANTS[role])
 
@@ -153,6 +154,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
 def test_refused_certificates_say_why(world: PuppetWorld, issuers: Issuers, row: Refused):
+    # CWP-13.2-9
     der = world.der(row.whose, **row.facts(world))
     with pytest.raises(TrustError, match=row.says):
         issuers.identify(der, row.roles, NOW_MS)
