@@ -100,7 +100,8 @@ class Reference:
         return [
             {placeholder.strip("{}"): value}
             for value in values
-            if token.fullmatch(value) and value != self._own["network"]
+            if token.fullmatch(value)
+            and (placeholder == "{service}" or value != self._own["network"])
         ]
 
 
