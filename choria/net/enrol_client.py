@@ -8,18 +8,14 @@ and the role, and carries the request under a MAC. The token's secret never leav
 from __future__ import annotations
 
 import logging
-import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from choria.enrol import (
-    ENROL_ALPN,
-    MAX_ANSWER_BYTES,
     Anchors,
     AskAnchors,
     Enrol,
@@ -29,30 +25,24 @@ from choria.enrol import (
     Pending,
     Refused,
     Token,
-    decode_enrol_frame,
     derive_key,
-    encode_enrol_frame,
     mac_of_issued,
     mac_of_pending,
     mac_of_request,
     make_signing_request,
     same_mac,
 )
-from choria.errors import EnrolError, LinkLost, MessageError, RemoteProtocolError, TrustError
-from choria.trust import IssuerKind, Issuers, Role
-from choria.wire import encode_cbor
+from choria.errors import EnrolError, LinkLost, TrustError
+from choria.trust import Issuers, Role
 
-from .connector import TlsWire, open_tcp
 from .endpoints import Endpoint, parse_endpoint
-from .enrol_wire import Body
-from .tls_steps import TlsSteps
+from .enrol_exchange import Judge, ask_door
 
 log = logging.getLogger(__name__)
 
-EXCHANGE_WITHIN_S: Final = 30.0
+MIN_PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 60.0
 NODE_ONLY: Final = frozenset({Role.NODE})
-BROKER_ONLY: Final = frozenset({Role.BROKER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,21 +110,22 @@ async def _enrol_at(door: Endpoint, application: Application) -> Enrolled:
     frame = _enrol_frame(application, key)
     told = False
     while True:
-        answer = await _ask(door, frame, _Judge(issuers, application.now_ms))
+        answer = await ask_door(door, frame, Judge(issuers, application.now_ms))
         if isinstance(answer, Issued):
             return _checked(answer, frame, key, application, anchors, issuers)
-        if isinstance(answer, Pending) and not told:
+        if isinstance(answer, Pending):
             _check_pending(answer, frame, key)
-            application.on_pending()
+            if not told:
+                application.on_pending()
             told = True
         await trio.sleep(_pause_s(answer))
 
 
 async def _fetch_anchors(door: Endpoint, token: Token) -> Anchors:
-    answer = await _ask(door, AskAnchors(), None)
+    answer = await ask_door(door, AskAnchors(), None)
     while isinstance(answer, Refused):
         await trio.sleep(_pause_s(answer))
-        answer = await _ask(door, AskAnchors(), None)
+        answer = await ask_door(door, AskAnchors(), None)
     if not isinstance(answer, Anchors):
         raise EnrolError(f"{door.text} answered something else than it was asked")
     if not same_mac(answer.digest, token.anchors):  # CWP-18.3-3
@@ -164,7 +155,7 @@ def _pause_s(answer: EnrolFrame) -> float:
         return min(MAX_PAUSE_S, answer.retry_after_ms / 1000)
     if isinstance(answer, Refused) and answer.reason is EnrolRefusal.BUSY:
         log.info("the door is busy: %s", answer.text)
-        return max(1.0, min(MAX_PAUSE_S, answer.retry_after_ms / 1000))
+        return max(MIN_PAUSE_S, min(MAX_PAUSE_S, answer.retry_after_ms / 1000))
     if isinstance(answer, Refused):
         raise EnrolError(f"refused: {answer.reason.name.lower().replace('_', ' ')}: {answer.text}")
     raise EnrolError("the door answered something else than it was asked")
@@ -199,76 +190,3 @@ def _checked(  # everything that the answer is held against
         network=principal.network, anchors=anchors,
         certificate=answer.certificate, brokers=answer.brokers,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """Whom the second connection believes: brokers alone, by name and role (CWP-18.3-5)."""
-
-    issuers: Issuers
-    now_ms: Callable[[], int]
-
-    def context(self) -> ssl.SSLContext:
-        context = _bare_context()
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        stores = [each for each in self.issuers.anchors if each.kind is IssuerKind.BROKERS]
-        ders = [each.certificate.public_bytes(Encoding.DER) for each in stores]
-        context.load_verify_locations(cadata=b"".join(ders))
-        context.check_hostname = True
-        return context
-
-    def judge(self, der: bytes) -> None:
-        try:
-            self.issuers.identify(der, BROKER_ONLY, self.now_ms())
-        except TrustError as error:
-            raise LinkLost(f"not a door of {self.issuers.network}: {error}") from error
-
-
-def _bare_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # CWP-18.3-1: what comes over it counts by its digest
-    context.set_alpn_protocols([ENROL_ALPN])
-    return context
-
-
-async def _ask(door: Endpoint, frame: EnrolFrame, judge: _Judge | None) -> EnrolFrame:
-    """One connection: one question, one answer. Raises LinkLost with the reason in words."""
-    with trio.move_on_after(EXCHANGE_WITHIN_S):
-        tcp = await open_tcp(door)
-        context = _bare_context() if judge is None else judge.context()
-        tls = TlsSteps(context, server_hostname=door.host)
-        try:
-            wire = TlsWire(tcp, tls)
-            await wire.handshake()
-            if tls.alpn() != ENROL_ALPN:
-                raise LinkLost(f"no enrolment door here: it did not agree on {ENROL_ALPN}")
-            if judge is not None:
-                judge.judge(tls.certificate() or b"")
-            await wire.send_all(encode_cbor(encode_enrol_frame(frame)))
-            return _decoded(await _read(wire.receive_some))
-        finally:
-            await trio.aclose_forcefully(tcp)
-    raise LinkLost(f"no answer within {EXCHANGE_WITHIN_S:g} s")
-
-
-async def _read(receive_some: Callable[[], Awaitable[bytes]]) -> bytes:
-    body = Body(MAX_ANSWER_BYTES)
-    try:
-        while True:
-            data = await receive_some()
-            if not data:
-                raise LinkLost("closed before it had answered")
-            if body.feed(data):
-                return body.whole
-    except RemoteProtocolError as error:
-        raise LinkLost(f"it answered no frame: {error}") from error
-
-
-def _decoded(body: bytes) -> EnrolFrame:
-    try:
-        return decode_enrol_frame(body)
-    except MessageError as error:
-        raise LinkLost(f"it answered no frame that is known here: {error}") from error

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trio
 
-from choria.ca import issue, sign_pending
+from choria.ca import sign_pending
 from choria.enrol import (
     ENROL_ALPN,
     Anchors,
@@ -27,71 +26,13 @@ from choria.enrol import (
 )
 from choria.errors import EnrolError
 from choria.net import (
-    Application,
-    EnrolDoor,
     Enrolled,
     enrol,
-    enrol_context,
-    load_credentials,
-    new_application,
-    serve_enrol_port,
     wall_clock_ms,
 )
 from choria.wire import decode_cbor, encode_cbor
-from tests.support.applicants import BROKERS, DeskWorld, a_key
-
-MALFORMED = encode_enrol_frame(
-    Refused(reason=EnrolRefusal.MALFORMED, retry_after_ms=0, text="no frame")
-)
-Answer = Callable[[bytes, str, str], bytes]
-
-
-@dataclass
-class Open:
-    """A door that is open."""
-
-    world: DeskWorld
-    number: int
-
-    def token(self, pattern: str = "web1", **facts) -> Token:
-        self.world.doors = (f"127.0.0.1:{self.number}",)
-        return self.world.invite(pattern, **facts)
-
-
-@asynccontextmanager
-async def a_door(  # noqa: PLR0913  # what may be wrong with one
-    folder: Path,
-    *,
-    role: str = "broker",
-    ips: tuple[str, ...] = ("127.0.0.1",),
-    answer: Callable[[Answer], Answer] = lambda honest: honest,
-    ca: str = "ca",
-    within_s: float = 5.0,
-    places: int = 10,
-) -> AsyncIterator[Open]:
-    world = DeskWorld(folder / ca, wall_clock_ms())
-    out = folder / f"{ca}-{role}"
-    hosts = ips if role == "broker" else ()
-    issue(folder / ca, role, "b1", out, now_ms=wall_clock_ms(), ips=hosts)
-    door = EnrolDoor(
-        context=enrol_context(load_credentials(out)),
-        answer=answer(world.desk.answer),
-        malformed=MALFORMED,
-        within_s=within_s,
-        places=places,
-    )
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with trio.open_nursery() as nursery:
-        await nursery.start(serve_enrol_port, listeners, door)
-        with trio.fail_after(20):
-            yield Open(world, listeners[0].socket.getsockname()[1])
-        nursery.cancel_scope.cancel()
-
-
-def an_application(token: Token, name: str = "web1", told: list[str] | None = None) -> Application:
-    return new_application(
-        token, name, now_ms=wall_clock_ms, on_pending=lambda: (told or []).append("pending")
-    )
+from tests.support.applicants import BROKERS, a_key
+from tests.support.enrol_doors import Answer, Open, a_door, an_application
 
 
 async def test_an_applicant_becomes_a_node(tmp_path: Path) -> None:
