@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -19,7 +20,7 @@ from choria.agents import rpcutil_agent
 from choria.broker import Hub, Permissions
 from choria.ca import create_authority
 from choria.client import Call, Caller, CallResult, Scope, call, discover
-from choria.errors import Refusal
+from choria.errors import Reason, Refusal
 from choria.messages import (
     Reply,
     decode_reply,
@@ -29,7 +30,7 @@ from choria.messages import (
     is_signed,
     refuse,
 )
-from choria.net import Engine, MemoryShell
+from choria.net import Endpoint, Engine, MemoryConnector, MemoryShell, SessionSettings, open_session
 from choria.node import (
     FactSources,
     FactStore,
@@ -41,10 +42,11 @@ from choria.node import (
     verify_inline,
 )
 from choria.policy import PolicySet
-from choria.trust import Role, Verifier, open1
-from choria.wire import Event, Limits, Publish, reply_of, split_tail, tail_of
+from choria.trust import Principal, Role, Verifier, open1
+from choria.wire import Event, Goodbye, Limits, Publish, reply_of, split_tail, tail_of
 from tests.support.network import BEGIN_MS, Network, now_ms
 from tests.support.node_world import Witness
+from tests.support.switches import EchoSwitch
 
 NODES = ("web1", "web2", "db1")
 ALLOW = PolicySet(
@@ -174,6 +176,20 @@ async def test_it_cannot_aim_a_request_at_somebody_else(autojump_clock: MockCloc
     assert [answer.sender for answer in result.answers] == ["web1"]
     assert (ran(audits["web1"]), ran(audits["db1"])) == (1, 0)
     assert "re-aimed" in audits["db1"].outcomes
+
+
+async def test_nobody_else_answers_for_whom_was_asked(autojump_clock: MockClock) -> None:
+    """Another node's genuine answer counts for nobody, while the one that was asked is cut off."""
+
+    def plot(frame: Publish) -> Iterator[Publish]:
+        if is_call(frame):
+            yield to(frame, "choria/node/web1", "choria/node/db1")
+        elif not (is_reply_of_call(frame) and frame.subjects[0].endswith("/web1")):
+            yield frame
+
+    result, _ = await attack(plot, "web1")
+    assert (result.answers, result.silent) == ([], ("web1",))
+    assert result.gathered.unexpected == ["db1"]
 
 
 async def test_it_cannot_make_a_broadcast_of_a_directed_request(autojump_clock: MockClock) -> None:
@@ -329,3 +345,44 @@ async def test_what_it_adds_is_counted_and_shown(autojump_clock: MockClock) -> N
     result, _ = await attack(plot, "web1", "web2")
     assert sorted(answer.sender for answer in result.answers) == ["web1", "web2"]
     assert result.gathered.duplicates + len(result.gathered.rejected) <= 1
+
+
+@attrs.define
+class Noting:
+    """A connector to one broker that notes whom the session tries."""
+
+    inner: MemoryConnector
+    tried: list[Endpoint] = attrs.field(factory=list)
+
+    @property
+    def principal(self) -> Principal:
+        return self.inner.principal
+
+    async def lookup(self) -> list[Endpoint]:
+        return [Endpoint("b1"), Endpoint("b2")]
+
+    async def connect(self, endpoint: Endpoint) -> Any:
+        self.tried.append(endpoint)
+        return await self.inner.connect(endpoint)
+
+
+async def test_it_cannot_send_members_to_a_broker_of_its_own(autojump_clock: MockClock) -> None:
+    """CWP-6.5-4."""
+    goodbye = Goodbye(reason=Reason.DRAINING, text="go there", brokers=("evil.example.net", "b2"))
+    switch = EchoSwitch()
+    switch.on_event = lambda peer, _event: (peer.write(peer.link.send(goodbye)), True)[1]
+    shell = MemoryShell(Engine(switch, rng=random.Random(1), limits=Limits()))
+    noting = Noting(shell.connector(Principal("alpha", Role.CLIENT, "rip")))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(shell.run)
+        async with open_session(
+            noting, SessionSettings(), rng=random.Random(2), now_ms=now_ms
+        ) as session:
+            for _ in range(3):
+                await session.wait_connected(60)
+                await session.publish(["a/b"], b"x")
+                await session.wait_disconnected()
+        nursery.cancel_scope.cancel()
+    assert len(noting.tried) >= 3
+    assert {endpoint.host for endpoint in noting.tried} <= {"b1", "b2"}
+    assert noting.tried[1].host == "b2"  # its advice among what we know is taken
