@@ -29,7 +29,7 @@ PIECES = ["a", "b", "os", "#", "0", "-1", "*", "?", ".", ".", "|", "@reverse", "
           "@pretty", "@join", "@group", '#(a=="b")', '#(a=="b")#', "#(b>1)", "#(", ")", "[", "]", "{", "}",
           "\\", ":", "..", "!", '"', "~", "\x00", "\ud7ff", "é", "a" * 60, "%"]  # fmt: skip
 TREES: list[Any] = [{"a": {"b": [1, {"a": "b"}]}}, {"os": "x" * 500, "a": [{"a": "b", "b": 2}] * 9},
-                    {"a": [[[[]]]], "b": None}, {"é": True, "": 1.5, "a.b": {"a|b": 0}}]  # fmt: skip
+                    {"a": [[[[]]]], "b": None}, {"a" * 400 + "b": 1}, {"é": True, "": 1.5, "a.b": {"a|b": 0}}]  # fmt: skip
 
 
 def check(data: bytes) -> None:
@@ -93,10 +93,13 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 def _path(paths: list[Any], rng: random.Random) -> str:
+    if rng.random() < 0.1:  # what backtracks
+        return rng.choice(["a*", "*", "?*", "a|", "#("]) * rng.choice([2, 3, 8, 20, 100])
     base = rng.choice(paths) if paths and rng.random() < 0.5 else ""
     base = base if isinstance(base, str) else ""
     at = rng.randrange(len(base) + 1)
     middle = "".join(rng.choice(PIECES) for _ in range(rng.choice([1, 1, 2, 5])))
+    middle *= rng.choice([1, 1, 1, 1, 3, 30, 1000])
     return base[:at] + middle + base[at + rng.randrange(3) :]
 
 

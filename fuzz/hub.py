@@ -82,7 +82,9 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         return bytes(mutate_item(data, max_size, seed, atheris.Mutate))
     steps = [list(step) for step in steps_of(data)]
     for _ in range(rng.randrange(1, 4)):
-        steps.insert(rng.randrange(len(steps) + 1), [rng.randrange(len(ACTORS)), _frame(rng)])
+        fresh = [rng.randrange(len(ACTORS)), _frame(rng)]
+        again = bool(steps) and rng.random() < 0.3  # what was right before may be wrong now
+        steps.insert(rng.randrange(len(steps) + 1), rng.choice(steps) if again else fresh)
     if len(steps) > 1 and rng.random() < 0.5:
         del steps[rng.randrange(len(steps))]
     return encode_cbor(steps)[:max_size]

@@ -79,6 +79,8 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     steps = steps_of(data)
     for _ in range(rng.randrange(1, 4)):
         steps.insert(rng.randrange(len(steps) + 1), _step(rng))
+    if rng.random() < 0.3:
+        steps += _same_id_again(steps, rng)
     while len(steps) > 1 and rng.random() < 0.5:
         del steps[rng.randrange(len(steps))]
     try:
@@ -114,8 +116,19 @@ def _step(rng: random.Random) -> list[Any]:
             return [0, rng.choice([0, 0, 0, *range(6)]), _changes(rng), subject, reply]
 
 
+def _same_id_again(steps: list[list[Any]], rng: random.Random) -> list[list[Any]]:
+    """A request of before with its id and something else changed."""
+    asked = [s for s in steps if s[0] == 0 and len(s) == 5 and isinstance(s[2], dict)]
+    if not asked:
+        return []
+    one = rng.choice(asked)
+    one[2] = {**one[2], 2: rng.choice(IDS)}
+    key = rng.choice([8, 9, 12, 14])
+    return [[*one[:2], {**one[2], key: rng.choice(VALUES[key])}, *one[3:]]]
+
+
 def _changes(rng: random.Random) -> dict[Any, Any]:
-    keys = rng.sample(list(VALUES), rng.choice([0, 1, 1, 2, 3]))
+    keys = rng.sample(list(VALUES), rng.choice([0, 0, 1, 1, 2, 3]))
     return {key: rng.choice(VALUES[key]) for key in keys}
 
 

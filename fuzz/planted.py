@@ -1,6 +1,6 @@
 """Broken variants of the code, each of which a fuzz target must find: the proof that fuzzing can fail.
 
-``python fuzz/planted.py`` breaks one thing at a time, runs the target that must notice, with an empty
+``python fuzz/planted.py`` breaks one thing at a time, runs the target that must notice on its kept
 corpus, and prints the seconds it took; the exit code is 1 if one was not found. Arguments: seconds for
 each (60 by default), and names of some.
 """
@@ -72,8 +72,12 @@ def _by_hash_alone(_original: object) -> Any:
     return check
 
 
-def _matching(_original: object) -> Any:
-    return import_module("choria.wire").matches
+def _in_any_group(original: Any) -> Any:
+    def may_subscribe(self: Any, pattern: str, group: str | None) -> bool:
+        groups = {rule.group for rules in self._charter.subscribes.values() for rule in rules}
+        return any(original(self, pattern, each) for each in (group, *groups))
+
+    return may_subscribe
 
 
 def _never_new(_original: object) -> Any:
@@ -111,8 +115,8 @@ PLANTS: dict[str, Plant] = {
     "subscriptions are not judged": Plant(
         "hub", "choria.broker.hub:judge_subscribe", _always(None)
     ),
-    "patterns are matched, not included": Plant(
-        "permissions", "choria.broker.rights:includes", _matching
+    "a group is as good as none": Plant(
+        "permissions", "choria.broker.rights:Rights.may_subscribe", _in_any_group
     ),
     "a word may be a wildcard": Plant("permissions", "choria.broker.rights:_WILD", lambda _: ()),
     "grants of the first of a role": Plant(
@@ -196,19 +200,25 @@ class Outcome(NamedTuple):
 def seek(name: str, seconds: int) -> Outcome:
     """Run one in a process of its own; found if an input was left that breaks an invariant."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, os.fspath(FUZZ / "planted.py"), "--broken", name]
-        limits = [f"-max_total_time={seconds}", "-timeout=10", f"-artifact_prefix={folder}/"]
+        kept, found = FUZZ / "corpus" / PLANTS[name].target, Path(folder, "found")
+        found.mkdir()  # libFuzzer writes to the first folder only
+        command = [sys.executable, FUZZ / "planted.py", "--broken", name, found, kept]
+        limits = [f"-max_total_time={seconds}", "-timeout=10", f"-artifact_prefix={folder}/bad-"]
         begun = time.monotonic()
         done = subprocess.run(  # noqa: S603  # ourselves
-            [*command, *limits], cwd=FUZZ, capture_output=True, text=True, check=False
+            [*map(os.fspath, command), *limits],
+            cwd=FUZZ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         took = time.monotonic() - begun
-        found = any(Path(folder).iterdir()) and done.returncode not in (0, BAD_PLANT)
-        return Outcome(found, took, _last_error(done.stderr) if done.returncode else "")
+        bad = any(Path(folder).glob("bad-*")) and done.returncode not in (0, BAD_PLANT)
+        return Outcome(bad, took, _error_of(done.stdout + done.stderr) if done.returncode else "")
 
 
-def _last_error(text: str) -> str:
-    errors = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception|ERROR|there)\b.*$", text, re.MULTILINE)
+def _error_of(text: str) -> str:
+    errors = re.findall(r"^(?:\w+\.)*\w*(?:Error|ALARM|is not there)\b.*$", text, re.MULTILINE)
     return (errors or text.splitlines()[-1:] or [""])[0][:120]
 
 
