@@ -61,9 +61,14 @@ class Plan:
         return [Endpoint(host, port).text for host in self.hosts]
 
     def listen(self, port: int) -> list[str]:
-        """Every address of the machine, or the loopback when nobody else shall come."""
-        local = all(host in LOOPBACK for host in self.hosts)
-        return [f"{'127.0.0.1' if local else '0.0.0.0'}:{port}"]  # noqa: S104  # a broker serves everybody
+        """Every address of the machine, or the loopback when nobody else shall come.
+
+        IPv6 only where the machine is known to have it: without, binding would fail.
+        """
+        if all(host in LOOPBACK for host in self.hosts):
+            return [f"127.0.0.1:{port}"]
+        v6 = [f"[::]:{port}"] if any(":" in host for host in self.hosts) else []
+        return [f"0.0.0.0:{port}", *v6]
 
 
 def init_network(plan: Plan) -> None:

@@ -221,6 +221,21 @@ def test_units(tmp_path: Path) -> None:
             unit_text("node", tmp_path / odd)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "listen"),
+    [
+        (("127.0.0.1", "localhost"), ["127.0.0.1:7"]),
+        (("b1.example.net",), ["0.0.0.0:7"]),
+        (("192.0.2.1", "2001:db8::1"), ["0.0.0.0:7", "[::]:7"]),
+    ],
+)
+def test_where_a_new_broker_listens(
+    tmp_path: Path, hosts: tuple[str, ...], listen: list[str]
+) -> None:
+    plan = Plan(folder=tmp_path, network="alpha", hosts=hosts, operator="rip")
+    assert plan.listen(7) == listen
+
+
 def test_a_failed_init_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     plan = Plan(
