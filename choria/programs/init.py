@@ -15,16 +15,17 @@ from pathlib import Path
 
 import attrs
 
+from choria.enrol import DEFAULT_ENROL_PORT
 from choria.errors import ConfigError
-from choria.net import Endpoint
+from choria.net import DEFAULT_PORT, Endpoint
 
 from .ca import init_ca, issue_credentials
 from .files import write_atomically
 from .first_policies import write_policies
 from .places import machine_name, own_folder, toml_text
 
-BROKER_PORT = 7422
-ENROL_PORT = 7424
+BROKER_PORT = DEFAULT_PORT
+ENROL_PORT = DEFAULT_ENROL_PORT
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OWN_FILES = ("client.toml", "ca.toml")
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from choria.enrol import (
+    DEFAULT_ENROL_PORT,
+    ENROL_ALPN,
+    MAX_ANSWER_BYTES,
+    MAX_REQUEST_BYTES,
     Anchors,
+    EnrolRefusal,
     decode_enrol_frame,
     decode_token,
     derive_key,
@@ -18,7 +23,7 @@ from choria.enrol import (
     parse_name_pattern,
 )
 from choria.errors import MessageError
-from tests.support.vectors import Row, load_rows
+from tests.support.vectors import PROTOCOL, Row, load_rows
 
 
 def rows(*kinds: str) -> pytest.MarkDecorator:
@@ -82,3 +87,21 @@ def test_mac(row: Row) -> None:
 @rows("fits")
 def test_pattern(row: Row) -> None:
     assert name_fits(parse_name_pattern(row["pattern"]), row["principal"]) is row["fits"]
+
+
+def test_the_refusals_of_the_specification_are_those_of_the_code() -> None:
+    text = (PROTOCOL / "SPEC.md").read_text().split("<!-- table: enrol-refusals -->\n")[1]
+    lines = text.split("\n\n")[0].splitlines()[2:]
+    said = {int(cells[1]): cells[2].strip() for cells in (line.split("|") for line in lines)}
+    assert said == {refusal.value: refusal.name for refusal in EnrolRefusal}
+
+
+def test_limits_of_the_specification_are_those_of_the_code() -> None:
+    section = (PROTOCOL / "SPEC.md").read_text().split("### 18.1 ")[1].split("### 18.2 ")[0]
+    for text, limit in (
+        ("MUST NOT be larger than {} bytes", MAX_REQUEST_BYTES),
+        ("that of an answer not larger than {}", MAX_ANSWER_BYTES),
+        ("default port is {}", DEFAULT_ENROL_PORT),
+        ("the ALPN protocol `{}`", ENROL_ALPN),
+    ):
+        assert text.format(limit) in section
