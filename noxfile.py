@@ -81,6 +81,40 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench.run", *session.posargs)
 
 
+def suite_of(session: nox.Session) -> str:
+    """Install the conformance suite where choria cannot be imported; its command."""
+    folder = session.cache_dir / f"conformance-{session.python or 'default'}"
+    python = os.fspath(folder / "bin" / "python")
+    if not folder.exists():
+        session.run("python", "-m", "venv", os.fspath(folder))
+    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    session.run(*pip, "./protocol/conformance", external=True)
+    session.run(*pip, "--force-reinstall", "--no-deps", "./protocol/conformance", external=True)
+    session.run(python, "-I", "-c", "import choria", success_codes=[1], silent=True, external=True)
+    return os.fspath(folder / "bin" / "choria-conformance")
+
+
+@nox.session(default=False)
+def conformance(session: nox.Session) -> None:
+    """The suite against our broker, node and client: nox -s conformance -- broker/framing."""
+    session.install("-e", ".", "mypy>=1.15")
+    suite = suite_of(session)
+    session.run(suite, "--gate", external=True)
+    session.run("mypy", "--strict", "protocol/conformance/choria_conformance")
+    runner = ("protocol/conformance/run_choria.py", "--suite", suite)
+    session.run("python", *runner, "--quiet", *session.posargs)
+
+
+@nox.session(default=False)
+def variants(session: nox.Session) -> None:
+    """Broken brokers, nodes and clients, each of which the suite must catch."""
+    session.install("-e", ".")
+    suite = suite_of(session)
+    session.run(
+        "python", "protocol/conformance/variants/run.py", "--suite", suite, *session.posargs
+    )
+
+
 def fuzz_targets() -> list[str]:
     """Name every target: a module of fuzz/ that has a folder in fuzz/corpus."""
     return sorted(

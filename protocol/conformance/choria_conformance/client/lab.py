@@ -286,6 +286,8 @@ class ClientLab:
         network = await self.network(answering=answering, **changes)
         believed = await self.call(network)
         check(network.nodes[1].name in believed, "the honest node was not believed")
+        said = believed[network.nodes[1].name]["statusmsg"]
+        check(said == "OK", f"what the honest node said became {said!r}")
         return believed
 
 

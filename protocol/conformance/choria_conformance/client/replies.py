@@ -56,7 +56,7 @@ FORGED: Final[tuple[tuple[str, str, Answering], ...]] = (
     ("unsigned-failure", "13.5-2", lambda s: [s.bare(_6=5, _7="broken")]),
     ("another-request-s-id", "13.5-3", lambda s: [s.signed(_2=bytes(16))]),
     ("another-request-s-hash", "13.5-3", lambda s: [s.signed(_3=bytes(32))]),
-    ("another-sender", "13.5-3", lambda s: [s.signed(_5="n2.example.net")]),
+    ("another-sender", "13.5-3", lambda s: [s.signed(_5="n2.example.net", _7="forged")]),
     ("another-network", "13.5-3", lambda s: [s.signed(_4="tokyo")]),
     ("on-another-node-s-subject", "6.10-4", _moved),
     ("on-another-request-s-subject", "13.5-3", _elsewhere),

@@ -1,0 +1,52 @@
+"""Clients that are wrong in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from variant import Variant, replaced
+
+from choria.client import answers, exchange
+from choria.net import connector, roaming
+from choria.trust import cose
+
+
+def _replacing() -> Callable[[], None]:
+    """A later answer of a node takes the place of its first."""
+    right = exchange.Exchange._believe  # noqa: SLF001
+
+    def newest(self: Any, answer: Any) -> None:
+        right(self, answer)
+        if answer.sender in self.gathered.answers:
+            self.gathered.answers[answer.sender] = answer
+
+    return replaced(exchange.Exchange, "_believe", newest)
+
+
+_client = partial(Variant, profile="client")
+
+VARIANTS = (
+    _client("an unsigned reply is believed", requirement="CWP-13.5-2",
+            apply=replaced(answers, "may_be_unsigned", lambda reply, request: True),
+            cases=("client/replies/dropped/unsigned",)),
+    _client("the request's hash is not compared", requirement="CWP-13.5-3",
+            apply=replaced(answers, "_check_request", lambda reply, spoken, pending: None),
+            cases=("client/replies/dropped/another-request-s-hash",)),
+    _client("sender and network are not compared", requirement="CWP-13.5-3",
+            apply=replaced(answers, "_check_names", lambda reply, spoken: None),
+            cases=("client/replies/dropped/another-sender", "client/replies/dropped/another-network")),
+    _client("replies' signatures are not verified", requirement="CWP-13.3-6",
+            apply=replaced(cose.Opened, "verify", lambda self, key, external_aad: None),
+            cases=("client/replies/dropped/signed-as-a-request",)),
+    _client("a second reply replaces the first", requirement="CWP-13.5-4",
+            apply=_replacing(),
+            cases=("client/replies/a-second-reply-replaces-nothing", "client/replies/a-node-that-was-not-asked")),
+    _client("WELCOME is not checked", requirement="CWP-6.2-3",
+            apply=replaced(roaming.Roaming, "_check_welcome", lambda self, link, welcome: None),
+            cases=("client/calls/welcome/another-network",)),
+    _client("ALPN is not checked", requirement="CWP-3-3",
+            apply=replaced(connector.TlsSteps, "alpn", lambda self: "cwp/1"),
+            cases=("client/calls/broker/without-alpn",)),
+)  # fmt: skip
