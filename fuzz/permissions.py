@@ -262,7 +262,8 @@ def _question(world: list[Any], member: list[Any], rng: random.Random) -> list[A
               "c": rng.choice(world[1]), "foreign": grants.get("relay", "beta"),
               "service": grants.get("service", "s")}  # fmt: skip
     tokens = [_fill(token, values) for token in line.pattern.split("/")]
-    tokens = [rng.choice(own) if token[0] == "<" else token for token in tokens]
+    wild = ["*", "**"] * (5 if line.verb == "subscribe" else 0)
+    tokens = [rng.choice([*own, *wild]) if token[0] == "<" else token for token in tokens]
     tokens = _perturbed(tokens, own, rng)
     group = _fill(line.group, values) or None if rng.random() < 0.8 else rng.choice(GROUPS)
     return [line.verb if rng.random() < 0.9 else "publish", "/".join(tokens), group]
