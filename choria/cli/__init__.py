@@ -73,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
-        from ._errors import Exit, exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
+        from ._errors import BROKEN_PIPE, exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
 
         code = exit_code_of(exc)
-        if code == Exit.BROKEN_PIPE:  # or the interpreter complains once more when it flushes
+        if code == BROKEN_PIPE:  # or the interpreter complains once more when it flushes
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if text := explain(exc):
             print(f"choria-trio: {text}", file=sys.stderr)

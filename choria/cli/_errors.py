@@ -6,7 +6,7 @@ import traceback
 
 from cyclopts import CycloptsError
 
-from choria.client import Exit as Exit
+from choria.client import Exit
 from choria.errors import (
     BrokerUnreachable,
     ChoriaError,
@@ -15,6 +15,8 @@ from choria.errors import (
     FrameRefused,
     InvalidName,
 )
+
+BROKEN_PIPE = Exit.BROKEN_PIPE
 
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),

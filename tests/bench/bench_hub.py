@@ -94,7 +94,7 @@ class World:
     def __init__(self, members: int) -> None:
         self.limits = Limits()
         self.table = Permissions("alpha", ("c",))
-        rng = random.Random(1)  # noqa: S311  # the same every time
+        rng = random.Random(1)  # the same every time
         self.hub = Hub("alpha", "b1", self.limits, self.table, lambda: 0, rng)
         self.names = [f"node{number}.example.net" for number in range(members)]
         self.nodes = [connect(self.hub, Role.NODE, name, self.limits)[0] for name in self.names]

@@ -40,24 +40,24 @@ def test_the_gate_closes_both_ways(suite) -> None:
     requirements = {
         number: suite.spec.Requirement(number, text)
         for number, text in (
-            ("CWP-1-1", "It MUST."),
-            ("CWP-1-2", "It SHOULD."),
-            ("CWP-1-3", "MUST too."),
+            ("CWP-99-1", "It MUST."),
+            ("CWP-99-2", "It SHOULD."),
+            ("CWP-99-3", "MUST too."),
         )
     }
 
     async def nothing(lab: object) -> None:
         pass
 
-    case = suite.cases.Case("broker/x/y", ("CWP-1-1", "CWP-9-9"), nothing)
-    gaps = suite.gate.find_gaps([case, case], requirements, {"CWP-1-1": "no", "CWP-7-7": ""})
+    case = suite.cases.Case("broker/x/y", ("CWP-99-1", "CWP-99-9"), nothing)
+    gaps = suite.gate.find_gaps([case, case], requirements, {"CWP-99-1": "no", "CWP-99-7": ""})
     assert [gap.split(":")[0][:70] for gap in gaps] == [
-        "CWP-1-3 has no case and no reason in untestable.toml",
-        "case broker/x/y names CWP-9-9, which is not in the specification",
-        "case broker/x/y names CWP-9-9, which is not in the specification",
-        "untestable.toml lists CWP-1-1, which has a case",
-        "untestable.toml lists CWP-7-7, which is not in the specification",
-        "untestable.toml gives no reason for CWP-7-7",
+        "CWP-99-3 has no case and no reason in untestable.toml",
+        "case broker/x/y names CWP-99-9, which is not in the specification",
+        "case broker/x/y names CWP-99-9, which is not in the specification",
+        "untestable.toml lists CWP-99-1, which has a case",
+        "untestable.toml lists CWP-99-7, which is not in the specification",
+        "untestable.toml gives no reason for CWP-99-7",
         "two cases are named broker/x/y",
     ]
 

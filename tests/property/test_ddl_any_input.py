@@ -13,7 +13,29 @@ from choria.ddl.model import TYPES
 from choria.errors import DDLError
 
 KEYS = st.sampled_from(
-    ["metadata", "name", "timeout", "version", "actions", "action", "input", "output", "type", "validation", "maxlength", "list", "optional", "default", "display", "aggregate", "function", "args", "description", "display_as", "package"]
+    [
+        "metadata",
+        "name",
+        "timeout",
+        "version",
+        "actions",
+        "action",
+        "input",
+        "output",
+        "type",
+        "validation",
+        "maxlength",
+        "list",
+        "optional",
+        "default",
+        "display",
+        "aggregate",
+        "function",
+        "args",
+        "description",
+        "display_as",
+        "package",
+    ]
 )
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),

@@ -37,14 +37,14 @@ class Broker:
     def __init__(self) -> None:
         limits = Limits()
         table = Permissions(NETWORK, ("c",))
-        self.hub = Hub(NETWORK, "b1", limits, table, now_ms, random.Random(1))  # noqa: S311
-        self.shell = MemoryShell(Engine(self.hub, rng=random.Random(1), limits=limits))  # noqa: S311
+        self.hub = Hub(NETWORK, "b1", limits, table, now_ms, random.Random(1))
+        self.shell = MemoryShell(Engine(self.hub, rng=random.Random(1), limits=limits))
 
     @asynccontextmanager
     async def session(self, role: Role, name: str) -> AsyncIterator[Session]:
         connector = self.shell.connector(Principal(NETWORK, role, name, DEFAULT_GRANTS[role]))
         settings = SessionSettings(collectives=("c",))
-        rng = random.Random(2)  # noqa: S311
+        rng = random.Random(2)
         async with open_session(connector, settings, rng=rng, now_ms=now_ms) as session:
             await session.wait_connected(5)
             yield session

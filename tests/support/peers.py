@@ -108,7 +108,7 @@ class FakeShell:
             self.limits,
             Permissions(NETWORK, collectives, grants=grants, table=table),
             lambda: self.wall_ms,
-            random.Random(1),  # noqa: S311  # a seeded test
+            random.Random(1),  # a seeded test
             settings=settings,
         )
         self.peers: list[FakePeer] = []

@@ -23,7 +23,6 @@ from choria.messages import (
 )
 from choria.net import Incoming, Session
 from choria.trust import open1
-
 from tests.support.network import Member, Network, now_ms
 
 Published = tuple[str, bytes]

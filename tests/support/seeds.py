@@ -7,4 +7,4 @@ import random
 
 def seeded(seed: int) -> random.Random:
     """Not for secrets: for shells and jitter under test."""
-    return random.Random(seed)  # noqa: S311
+    return random.Random(seed)

@@ -80,7 +80,8 @@ def test_refuses_to_overwrite_unless_forced(ca: Path, tmp_path: Path) -> None:
     before = (tmp_path / "web1" / "certificate.pem").read_bytes()
     lines = (ca / "issued.jsonl").read_bytes().count(b"\n")
     with pytest.raises(
-        CaError, match=r"holds certificate\.pem already: choose another folder, or replace it with --force"
+        CaError,
+        match=r"holds certificate\.pem already: choose another folder, or replace it with --force",
     ):
         make(ca, tmp_path / "web1")
     assert (ca / "issued.jsonl").read_bytes().count(b"\n") == lines

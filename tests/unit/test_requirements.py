@@ -40,6 +40,7 @@ def test_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
         ("R-4-2 to R-4-4", ["R-4-2", "R-4-3", "R-4-4"]),
         ("R-4-2 to R-5-1", ["R-4-2", "R-5-1"]),
         ("section R-6.9 of CWP/1", []),
+        ("R-99-1 is nobody's", []),
     ],
 )
 def test_what_is_a_citation(text: str, numbers: list[str]) -> None:

@@ -80,14 +80,6 @@ def test_references_in_the_text_exist() -> None:
     assert set(re.findall(NUMBER, SPEC)) - set(DEFINED) == set()
 
 
-def test_citations_in_code_and_tests_exist() -> None:
-    for folder in ("choria", "tests", "fuzz"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if path != Path(__file__):
-                cited = set(re.findall(NUMBER, path.read_text()))
-                assert cited - set(DEFINED) == set(), path
-
-
 def test_requirements_of_vectors_exist() -> None:
     for path in sorted((PROTOCOL / "vectors").glob("*.json")):
         rows = json.loads(path.read_text()).get("rows", [])

@@ -45,7 +45,7 @@ async function main() {
   const client = await Client.connect({ host, port, credentials, collective });
   try {
     const discovery = await client.call({ kind: KIND.broadcast, agent: 'discovery', action: 'ping', grade: GRADE.link,
-      filter: new Map([[1, [node]]]), wantCertificate: false, waitMs, expected: [node] });
+      filter: new Map([[1, [node]]]), waitMs, expected: [node] });
     const rpc = await client.call({ kind: KIND.directed, targets: [node], agent: 'rpcutil', action: 'ping', waitMs,
       expected: [node] });
     const key = `${credentials.principal.network}/${node}`;
