@@ -23,6 +23,7 @@ PROOF = ("tests", "fuzz", "protocol/conformance", "protocol/models", "protocol/v
 # Not .toml: the conformance suite lists there what it cannot test.
 SUFFIXES = frozenset({".py", ".tla", ".cfg", ".json"})
 
+NOBODYS = "CWP-99-"
 NUMBER = r"CWP-\d+(?:\.\d+)?-\d+"
 _DEFINED = re.compile(rf"^\*\*({NUMBER})\*\*", re.MULTILINE)
 _CITED = re.compile(rf"({NUMBER})(?: to ({NUMBER}))?")
@@ -81,8 +82,13 @@ def survey(root: Path = ROOT) -> Survey:
 
 
 def citations(text: str) -> Iterator[str]:
-    """Every number in ``text``; ``CWP-5-1 to CWP-5-9`` means the ones between, too."""
+    """Every number in ``text``; ``CWP-5-1 to CWP-5-9`` means the ones between, too.
+
+    Section 99 does not exist and never will: the numbers in it are for tests about numbers.
+    """
     for first, last in _CITED.findall(text):
+        if first.startswith(NOBODYS):
+            continue
         section, _, start = first.rpartition("-")
         end = last.rpartition("-")[2] if last.startswith(f"{section}-") else start
         yield from (f"{section}-{count}" for count in range(int(start), int(end) + 1))
