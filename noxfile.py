@@ -83,7 +83,7 @@ def bench(session: nox.Session) -> None:
 
 def suite_of(session: nox.Session) -> str:
     """Install the conformance suite where choria cannot be imported; its command."""
-    folder = session.cache_dir / f"conformance-{session.python or 'default'}"
+    folder = ROOT / session.cache_dir / f"conformance-{session.python or 'default'}"
     python = os.fspath(folder / "bin" / "python")
     if not folder.exists():
         session.run("python", "-m", "venv", os.fspath(folder))

@@ -70,7 +70,8 @@ def encode(value: Any) -> bytes:  # noqa: PLR0911  # one line a type
         case dict():
             pairs = sorted((encode(key), encode(item)) for key, item in value.items())
             return head(5, len(pairs)) + b"".join(key + item for key, item in pairs)
-    raise TypeError(f"no CBOR for {type(value).__name__}")
+        case _:
+            raise TypeError(f"no CBOR for {type(value).__name__}")
 
 
 def _float(value: float) -> bytes:

@@ -110,7 +110,8 @@ def _verdict_of(error: BaseException, failed: Verdict) -> tuple[Verdict, str]:
             return failed, str(error)
         case trio.TooSlowError():
             return failed, f"the case did not end within {CASE_WITHIN_S:g} s"
-    return Verdict.ERROR, "".join(traceback.format_exception(error))
+        case _:
+            return Verdict.ERROR, "".join(traceback.format_exception(error))
 
 
 def _only(error: BaseException) -> BaseException:
