@@ -36,7 +36,7 @@ async def _plaintext(data: bytes, lab: BrokerLab) -> None:
     tcp = await lab.tcp()
     await tcp.send_all(data)
     answer = b""
-    with trio.move_on_after(8):
+    with trio.move_on_after(max(8.0, lab.settings.patience_s)):
         try:
             while more := await tcp.receive_some(4096):
                 answer += more
