@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from choria.config import load, search_paths
 from choria.programs import environment
+from choria.programs.shutdown import until_told_to_stop
 from choria.telemetry import configure_logging
 
 Config = Annotated[Path | None, Parameter(name=["--config", "-c"])]
@@ -26,8 +27,10 @@ def read_config(program: str, schema: type[T], config: Path | None) -> T:
     return load(search_paths(program, env, config), schema, overrides={}, env=env).value
 
 
-def serve(run: Callable[[], Awaitable[None]], *, verbose: bool, log_json: bool = False) -> int:
-    """Run a program to its end under its log."""
+def serve(
+    program: Callable[[trio.Event], Awaitable[None]], *, verbose: bool, log_json: bool = False
+) -> int:
+    """Run a program under its log until SIGTERM or Ctrl-C has ended it in order."""
     with configure_logging(level="debug" if verbose else "info", json=log_json):
-        trio.run(run)
+        trio.run(until_told_to_stop, program)
     return 0

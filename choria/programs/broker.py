@@ -28,13 +28,12 @@ from .enrolment import serve_enrolment
 from .files import write_atomically
 from .identity import credentials_from, watch_revocations
 from .listening import address_of, listen
-from .shutdown import until_told_to_stop
 
 log = logging.getLogger(__name__)
 
 
-async def run_broker(config: BrokerConfig) -> None:
-    """Serve members until SIGTERM or SIGINT, then move them away within ``grace_s``.
+async def run_broker(config: BrokerConfig, shutdown: trio.Event) -> None:
+    """Serve members until ``shutdown`` is set, then move them away within ``grace_s``.
 
     Raises:
         ConfigError: Credentials are missing or not a broker's, or an address cannot be listened on.
@@ -52,7 +51,6 @@ async def run_broker(config: BrokerConfig) -> None:
     )
     listeners = await listen(config.listen)
     _settle_memory()
-    shutdown = trio.Event()
     serve = partial(
         serve_broker_port, listeners, engine, door, shutdown=shutdown, grace_s=config.grace_s
     )
@@ -63,8 +61,6 @@ async def run_broker(config: BrokerConfig) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve)
             _announce(listeners, credentials, config.ready_file)
-            await until_told_to_stop()
-            shutdown.set()
         helpers.cancel_scope.cancel()
 
 

@@ -28,7 +28,7 @@ from choria.trust import Role
 
 from . import new_rng
 from .connect import connector_from
-from .shutdown import until_told_to_stop
+from .shutdown import cancel_on
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class EmulateSettings:
     policies: Path | None = None
 
 
-async def run_emulator(settings: EmulateSettings) -> None:
-    """Run the nodes until SIGTERM or SIGINT.
+async def run_emulator(settings: EmulateSettings, shutdown: trio.Event) -> None:
+    """Run the nodes until ``shutdown`` is set.
 
     Raises:
         ConfigError: Too many nodes, or the CA cannot be used.
@@ -74,11 +74,10 @@ async def run_emulator(settings: EmulateSettings) -> None:
     with tempfile.TemporaryDirectory(prefix="choria-trio-emulator-") as folder:
         nodes = await trio.to_thread.run_sync(partial(_issue, settings, Path(folder)))
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancel_on, shutdown, nursery.cancel_scope)
             await nursery.start(facts.run, FACTS_INTERVAL_S)
             await nursery.start(emulate, nodes, shared)
             log.info("%d nodes are connected to their broker", len(nodes))
-            await until_told_to_stop()
-            nursery.cancel_scope.cancel()
 
 
 def _issue(settings: EmulateSettings, folder: Path) -> Sequence[Emulated]:

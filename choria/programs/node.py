@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
@@ -10,7 +10,7 @@ import trio
 
 from choria.agents import shipped_agents
 from choria.errors import ConfigError
-from choria.net import Credentials, Session, SessionSettings, open_session, wall_clock_ms
+from choria.net import Credentials, SessionSettings, open_session, wall_clock_ms
 from choria.node import (
     AuditLog,
     FactSources,
@@ -30,11 +30,10 @@ from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 from . import new_rng
 from .connect import connector_from, foreign_issuers
 from .identity import credentials_from, watch_revocations
-from .shutdown import until_told_to_stop
 
 
-async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
-    """Serve requests until SIGTERM or SIGINT; running actions then get ``grace_s`` seconds.
+async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_file: str) -> None:
+    """Serve requests until ``shutdown`` is set; running actions then get ``grace_s`` seconds.
 
     Raises:
         ConfigError: Credentials, state folder or audit log cannot be used.
@@ -47,6 +46,9 @@ async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
             f"{credentials.folder} belongs to {credentials.principal.label}: a node needs a node's credentials"
         )
     connector = connector_from(credentials, config.brokers, config.srv_domain)
+    settings = NodeSettings(
+        collectives=tuple(config.collectives), config_file=config_file, grace_s=config.grace_s
+    )
     session_settings = SessionSettings(collectives=tuple(config.collectives))
     with _parts(config, credentials) as (parts, policies):
         async with trio.open_nursery() as nursery:
@@ -54,24 +56,21 @@ async def run_node_program(config: NodeConfig, *, config_file: str) -> None:
             async with open_session(
                 connector, session_settings, rng=new_rng(), now_ms=wall_clock_ms
             ) as session:
-                await _serve(config, config_file, session, parts, policies)
+                run = partial(run_node, session, parts, settings, shutdown=shutdown)
+                await _serve(run, config.facts_interval_s, parts, policies)
             nursery.cancel_scope.cancel()
 
 
 async def _serve(
-    config: NodeConfig, config_file: str, session: Session, parts: NodeParts, policies: PolicyFolder
+    run: Callable[[], Awaitable[None]],
+    facts_interval_s: float,
+    parts: NodeParts,
+    policies: PolicyFolder,
 ) -> None:
-    settings = NodeSettings(
-        collectives=tuple(config.collectives), config_file=config_file, grace_s=config.grace_s
-    )
-    shutdown = trio.Event()
     async with trio.open_nursery() as helpers:
-        await helpers.start(parts.facts.run, config.facts_interval_s)
+        await helpers.start(parts.facts.run, facts_interval_s)
         helpers.start_soon(policies.run)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(run_node, session, parts, settings, shutdown=shutdown))
-            await until_told_to_stop()
-            shutdown.set()
+        await run()
         helpers.cancel_scope.cancel()
 
 

@@ -13,11 +13,10 @@ from choria.trust import Role
 from . import new_rng
 from .connect import connector_from
 from .identity import credentials_from, watch_revocations
-from .shutdown import until_told_to_stop
 
 
-async def run_relay_program(config: RelayConfig) -> None:
-    """Carry between the two networks until SIGTERM or SIGINT.
+async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
+    """Carry between the two networks until ``shutdown`` is set.
 
     Raises:
         ConfigError: Credentials or brokers are missing.
@@ -34,7 +33,7 @@ async def run_relay_program(config: RelayConfig) -> None:
             for credentials in ours:
                 nursery.start_soon(watch_revocations, credentials)
             await nursery.start(partial(run_relay, left, right, collectives))
-            await until_told_to_stop()
+            await shutdown.wait()
             nursery.cancel_scope.cancel()
 
 
