@@ -196,7 +196,14 @@ def test_bent_envelopes_are_judged_alike(data: st.DataObject, name: str) -> None
     except MessageError:
         assert not by_cddl or refused_beyond_cddl(name, value)
     else:
-        assert by_cddl, (name, value)
+        assert by_cddl or has_odd_filter(name, value), (name, value)
+
+
+def has_odd_filter(name: str, value: Any) -> bool:
+    """A filter that is a map of another shape is judged in step 11, with an answer: CWP-13.4-10."""
+    if name != "request" or not isinstance(value.get(10), dict):
+        return False
+    return not ENVELOPE_VALIDATOR.validate(encode_cbor(value[10]), "filter").valid
 
 
 def test_common_rules_are_the_same_in_both_files() -> None:
