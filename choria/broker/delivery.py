@@ -6,6 +6,7 @@ subjects of a PUBLISH, and answer with a RECEIPT of their own if one was asked f
 
 from __future__ import annotations
 
+import logging
 import random  # noqa: TID251  # only the type: the instance is passed in
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ from .member import Member
 from .receipts import PendingReceipt, Receipts
 from .routing import Groups, Interest
 from .settings import BrokerSettings
+
+log = logging.getLogger(__name__)
 
 
 class _Route:
@@ -113,7 +116,8 @@ class Delivery:
         job = self._jobs.take()
         try:
             done = job.run()
-        except Exception:  # noqa: BLE001  # the border of one job (E3): its publisher pays, no other
+        except Exception:  # the border of one job (E3): its publisher pays, no other
+            log.exception("a fan-out of %s failed", job.publisher.principal.label)
             self._counters.failed_jobs += 1
             job.publisher.peer.close(Reason.INTERNAL, "your message could not be delivered")
             done = True

@@ -8,6 +8,7 @@ and bounds the jobs to one a link.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -18,6 +19,8 @@ from .counters import Counters
 from .member import Member
 from .receipts import PendingReceipt
 from .settings import BrokerSettings
+
+log = logging.getLogger(__name__)
 
 
 class Job(Protocol):
@@ -45,7 +48,8 @@ def write_all(data: bytes, receivers: tuple[Member, ...], counters: Counters) ->
         if member.live:  # it may have left since the match
             try:
                 member.peer.write(data)
-            except Exception:  # noqa: BLE001  # the border of one link (E3)
+            except Exception:  # the border of one link (E3)
+                log.exception("a message could not be written to %s", member.principal.label)
                 counters.failed_writes += 1
             else:
                 handed += 1

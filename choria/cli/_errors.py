@@ -33,6 +33,8 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
 def exit_code_of(exc: BaseException) -> int:
     """The exit code for ``exc``: the most telling one of a group."""
     if isinstance(exc, SystemExit):
+        if isinstance(exc.__context__, BrokenPipeError):  # rich turns it into exit code 1
+            return Exit.BROKEN_PIPE
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     causes = leaves(exc)
     for kind, code in _CODES:

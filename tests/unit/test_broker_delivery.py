@@ -139,7 +139,7 @@ class TestFanOut:
         assert receipts(client) == [Receipt(receipt_id=9, handed=100)]
         assert client.calls.count(("pause",)) == client.calls.count(("resume",)) == 1
 
-    def test_a_broken_receiver_harms_nobody_else(self) -> None:
+    def test_a_broken_receiver_harms_nobody_else(self, caplog: pytest.LogCaptureFixture) -> None:
         shell = FakeShell()
         nodes, client = fleet(shell, MANY), shell.connect(Role.CLIENT, "rip")
         nodes[5].broken = True
@@ -147,6 +147,7 @@ class TestFanOut:
         assert sum(len(node.delivered) for node in nodes) == MANY - 1
         assert receipts(client) == [Receipt(receipt_id=1, handed=MANY - 1)]
         assert shell.hub.counters.failed_writes == 1
+        assert "could not be written to node" in caplog.text
 
     def test_a_receiver_that_left_meanwhile_is_not_counted(self) -> None:
         shell = FakeShell()
@@ -164,7 +165,7 @@ class TestFanOut:
         assert shell.hub._delivery.open_receipts == 0
 
     def test_a_job_that_raises_costs_its_publisher_only(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         shell = FakeShell()
         nodes = fleet(shell, MANY)
@@ -181,6 +182,7 @@ class TestFanOut:
         assert [call[1] for call in bad.calls if call[0] == "close"] == [Reason.INTERNAL]
         assert all(node.delivered == ["c/agent/a"] for node in nodes)
         assert shell.hub.counters.failed_jobs == 1
+        assert "poison" in caplog.text
 
 
 class TestReceipts:
