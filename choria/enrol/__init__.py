@@ -15,6 +15,8 @@ from .frames import EnrolRefusal as EnrolRefusal
 from .frames import Issued as Issued
 from .frames import Pending as Pending
 from .frames import Refused as Refused
+from .frames import Renew as Renew
+from .frames import Renewed as Renewed
 from .frames import decode_enrol_frame as decode_enrol_frame
 from .frames import encode_enrol_frame as encode_enrol_frame
 from .patterns import name_fits as name_fits
@@ -24,6 +26,12 @@ from .proof import mac_of_issued as mac_of_issued
 from .proof import mac_of_pending as mac_of_pending
 from .proof import mac_of_request as mac_of_request
 from .proof import same_mac as same_mac
+from .renewal import AAD_RENEW as AAD_RENEW
+from .renewal import Present as Present
+from .renewal import Renewal as Renewal
+from .renewal import check_successor as check_successor
+from .renewal import make_renewal as make_renewal
+from .renewal import read_renewal as read_renewal
 from .signing_request import fingerprint as fingerprint
 from .signing_request import make_signing_request as make_signing_request
 from .signing_request import read_signing_request as read_signing_request

@@ -20,6 +20,7 @@ Bytes16 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 CertificateBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=16384)]
 RequestBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=3072)]
+RenewalBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=4000)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 EndpointText = Annotated[str, msgspec.Meta(pattern=_ENDPOINT)]
 S = TypeVar("S", bound=msgspec.Struct)

@@ -17,6 +17,7 @@ from .fields import (
     CertificateBytes,
     EndpointText,
     Milliseconds,
+    RenewalBytes,
     RequestBytes,
     check_name,
     check_text,
@@ -40,6 +41,8 @@ class EnrolRefusal(enum.IntEnum):
     NAME_TAKEN = 6
     BAD_REQUEST = 7
     BUSY = 8
+    REVOKED = 9
+    WRONG_ROLE = 10
 
 
 class AskAnchors(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +81,20 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-EnrolFrame: TypeAlias = AskAnchors | Anchors | Enrol | Issued | Pending | Refused
+class Renew(msgspec.Struct, frozen=True, kw_only=True):
+    """Please sign the successor of my certificate: a COSE_Sign1 over a signing request (CWP-18.7-2)."""
+
+    request: RenewalBytes
+
+
+class Renewed(msgspec.Struct, frozen=True, kw_only=True):
+    """The successor, and who signed it: an issuer that may be newer than the node's trust store."""
+
+    certificate: CertificateBytes
+    issuer: CertificateBytes
+
+
+EnrolFrame: TypeAlias = AskAnchors | Anchors | Enrol | Issued | Pending | Refused | Renew | Renewed
 
 _TYPES: Final[dict[int, type[EnrolFrame]]] = {
     1: AskAnchors,
@@ -87,6 +103,8 @@ _TYPES: Final[dict[int, type[EnrolFrame]]] = {
     4: Issued,
     5: Pending,
     6: Refused,
+    7: Renew,
+    8: Renewed,
 }
 _NUMBERS: Final = {shape: number for number, shape in _TYPES.items()}
 
