@@ -40,7 +40,7 @@ class Desk:
             subject = reply_subject(prefix, self._network, self._broker)
             query = decode_query(split_tail(frame.tail).payload)
         except (MessageError, InvalidName) as exc:
-            return Verdict(Reason.NOT_PERMITTED, 0, f"no query: {exc}")
+            return Verdict(Reason.NOT_PERMITTED, None, f"no query: {exc}")  # CWP-13.8-9
         if frame.receipt_id:
             self._delivery.receipt_now(member, frame.receipt_id, 1, [])
         self._delivery.run_later(member, partial(self._answer, collective, query, subject))

@@ -26,6 +26,8 @@ from choria.messages import (
 V = TypeVar("V")
 
 PAGE_BYTES: Final = 240 << 10
+PAGE_OVERHEAD: Final = 320
+"""What a page has beside its entries: heads, request id, and the longest ``next``."""
 ENTRY_OVERHEAD: Final = 16
 """Array head, text head, time and reason in CBOR."""
 
@@ -75,6 +77,7 @@ class Presence:
         now_ms: The wall clock.
         departures: How many departures a collective keeps.
         kept_ms: How long.
+        page_bytes: How much a page may take (CWP-13.8-10).
     """
 
     def __init__(
@@ -84,11 +87,13 @@ class Presence:
         *,
         departures: int,
         kept_ms: int,
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         served = tuple(collectives)
         self._now_ms = now_ms
         self._most = departures
         self._kept_ms = kept_ms
+        self._page_bytes = min(page_bytes - PAGE_OVERHEAD, PAGE_BYTES)
         self._present: dict[str, Roster[int]] = {c: Roster() for c in served}
         self._departed: dict[str, Roster[tuple[int, Reason | None]]] = {c: Roster() for c in served}
 
@@ -122,7 +127,7 @@ class Presence:
                     query.after, MAX_PAGE_ENTRIES + 1
                 )
             ]
-        entries = _fitting(found)
+        entries = _fitting(found, self._page_bytes)
         more = len(entries) < len(found)
         return PresencePage(
             request_id=query.request_id,
@@ -144,11 +149,11 @@ class Presence:
             departed.discard(name)
 
 
-def _fitting(entries: list[PresenceEntry]) -> list[PresenceEntry]:
-    """The first entries that a page holds."""
+def _fitting(entries: list[PresenceEntry], most: int) -> list[PresenceEntry]:
+    """The first entries that ``most`` bytes hold; one at least, or nobody would ever get on."""
     size = 0
     for at, entry in enumerate(entries[:MAX_PAGE_ENTRIES]):
         size += len(entry.identity) + ENTRY_OVERHEAD
-        if size > PAGE_BYTES:
-            return entries[:at]
+        if size > most:
+            return entries[: max(at, 1)]
     return entries[:MAX_PAGE_ENTRIES]

@@ -9,6 +9,7 @@ answer that crossed a relay is graded *relay*, because the relay vouches for it,
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -25,7 +26,7 @@ from choria.messages import (
     parse_reply_subject,
 )
 from choria.net import Incoming
-from choria.trust import Role, UnknownCertificate, Verifier
+from choria.trust import MAX_MESSAGE_BYTES, Role, UnknownCertificate, Verifier
 
 
 class AnswerGrade(enum.StrEnum):
@@ -78,10 +79,17 @@ class RejectedReplyError(ChoriaError):
 
 @attrs.frozen
 class ReplyBook:
-    """By what replies are proved: issuers, and certificates that were fetched, by SHA-256."""
+    """By what replies are proved.
+
+    Attributes:
+        verifier: Knows the issuers.
+        certificates: Those that were fetched, by SHA-256.
+        payload_limit: Bytes of a payload that the present broker allows (CWP-13.1-6).
+    """
 
     verifier: Verifier
     certificates: dict[bytes, bytes] = attrs.field(factory=dict)
+    payload_limit: Callable[[], int] = lambda: MAX_MESSAGE_BYTES
 
 
 @attrs.frozen(kw_only=True)
@@ -133,7 +141,11 @@ def _open_signed(
     role = Role.SERVICE if request.kind is Kind.SERVICE else Role.NODE
     try:
         signer, payload = book.verifier.verify_reply(
-            message, spoken.network, now_ms, book.certificates.get
+            message,
+            spoken.network,
+            now_ms,
+            book.certificates.get,
+            max_bytes=book.payload_limit(),
         )
     except UnknownCertificate:  # the caller fetches it and judges again
         raise

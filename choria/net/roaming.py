@@ -238,25 +238,19 @@ class Roaming:
             raise
 
     def _check_welcome(self, attachment: Attachment, welcome: Welcome) -> None:
-        proved = attachment.wire.broker
-        if proved is not None and welcome.broker != proved:  # CWP-6.2-3
-            raise RemoteProtocolError(
-                f"a broker that is {proved} by its certificate calls itself {welcome.broker}",
-                reason=Reason.IDENTITY_REFUSED,
-            )
+        """CWP-6.2-3, in the order of CWP-6.2-8; the link has compared it with HELLO before."""
         ours = self._connector.principal.network
         if welcome.network != ours:
             raise RemoteProtocolError(
                 f"broker {welcome.broker} is of network {welcome.network}, we are of {ours}",
                 reason=Reason.WRONG_NETWORK,
             )
-        if welcome.version != VERSION:
+        proved = attachment.wire.broker
+        if proved is not None and welcome.broker != proved:
             raise RemoteProtocolError(
-                f"broker {welcome.broker} chose version {welcome.version}, we speak {VERSION}",
-                reason=Reason.UNSUPPORTED_VERSION,
+                f"a broker that is {proved} by its certificate calls itself {welcome.broker}",
+                reason=Reason.IDENTITY_REFUSED,
             )
-        if welcome.session != self._hello.session:
-            raise RemoteProtocolError("WELCOME echoes another session", reason=Reason.INVALID_FIELD)
 
     def _welcome(self, endpoint: Endpoint, welcome: Welcome) -> None:
         self.welcomed += 1

@@ -193,7 +193,10 @@ async def _connected(question: Question) -> AsyncIterator[Caller]:
         yield Caller(
             session=session,
             signer=credentials.signer,
-            book=ReplyBook(_verifier(credentials.issuers, config)),
+            book=ReplyBook(
+                _verifier(credentials.issuers, config),
+                payload_limit=lambda: session.limits.payload_bytes,
+            ),
             now_ms=wall_clock_ms,
             new_id=_new_id,
         )

@@ -42,7 +42,8 @@ LABEL_X5T: Final = 34
 HASH_SHA256: Final = -16
 SIGN1_TAG: Final = 18
 
-MAX_MESSAGE_BYTES: Final = 1 << 20  # the payload cap of a cluster (CWP limits)
+MAX_MESSAGE_BYTES: Final = 16 << 20
+"""The greatest payload limit that WELCOME can state, and so the greatest envelope (CWP-13.1-6)."""
 MAX_PROTECTED_BYTES: Final = 8192
 
 
@@ -119,9 +120,10 @@ def open1(
 
     Args:
         message: what came, at most ``max_bytes`` long.
-        max_bytes: the payload cap of the link.
+        max_bytes: the payload cap of the link; beyond `MAX_MESSAGE_BYTES` nothing is read anyway.
         understood: labels that the caller obeys if ``crit`` lists them; CWP/1 defines none.
     """
+    max_bytes = min(max_bytes, MAX_MESSAGE_BYTES)
     if len(message) > max_bytes:
         raise TrustError(
             f"a signed message of {len(message)} bytes is refused: at most {max_bytes} are read"

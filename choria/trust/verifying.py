@@ -72,7 +72,7 @@ def _nothing(thumbprint: bytes) -> bytes | None:
 class Verifier:
     """Verifies requests and replies of the own network, and of foreign ones as configured."""
 
-    __slots__ = ("_allowed", "_identifiers", "_max_message_bytes", "network")
+    __slots__ = ("_allowed", "_identifiers", "network")
 
     def __init__(
         self,
@@ -80,14 +80,12 @@ class Verifier:
         foreign: Iterable[Foreign] = (),
         *,
         capacity: int = DEFAULT_CAPACITY,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         """Raises TrustError when two networks have one name, or share an issuer's key (A7)."""
         own = own if isinstance(own, Identifier) else Identifier(own, capacity=capacity)
         self.network = own.network
         self._identifiers = {own.network: own}
         self._allowed: dict[str, frozenset[Role]] = {own.network: frozenset(Role)}
-        self._max_message_bytes = max_message_bytes
         for other in foreign:
             self._add(other, capacity)
         check_unambiguous(
@@ -97,7 +95,12 @@ class Verifier:
         )
 
     def verify_request(
-        self, message: bytes, now_ms: int, *, roles: frozenset[Role] = REQUEST_ROLES
+        self,
+        message: bytes,
+        now_ms: int,
+        *,
+        roles: frozenset[Role] = REQUEST_ROLES,
+        max_bytes: int = MAX_MESSAGE_BYTES,
     ) -> VerifiedRequest:
         """Prove who signed a request. Raises TrustError with what is wrong.
 
@@ -105,8 +108,9 @@ class Verifier:
             message: the COSE bytes as they came.
             now_ms: wall clock, for the certificate's validity; the request's own time is judged later.
             roles: who may ask for this; foreign signers also need the role configured for their network.
+            max_bytes: the payload limit of the link that it came on (CWP-13.1-6).
         """
-        opened = open1(message, max_bytes=self._max_message_bytes)
+        opened = open1(message, max_bytes=max_bytes)
         identified = self._signer(opened, tuple(self._identifiers.values()), _nothing)
         principal = self._prove(opened, identified, roles, now_ms, AAD_REQUEST)
         return VerifiedRequest(principal, opened.payload, sha256(message).digest())
@@ -119,6 +123,7 @@ class Verifier:
         certificates: Callable[[bytes], bytes | None] = _nothing,
         *,
         roles: frozenset[Role] = REPLY_ROLES,
+        max_bytes: int = MAX_MESSAGE_BYTES,
     ) -> VerifiedReply:
         """Prove who signed a reply, by the issuers of ``network`` only (A10). Raises TrustError.
 
@@ -129,6 +134,7 @@ class Verifier:
             certificates: certificates by their SHA-256, for replies that come without; what was
                 proved here before is known anyway.
             roles: who may answer.
+            max_bytes: the payload limit of the link that it came on (CWP-13.1-6).
 
         Raises:
             UnknownCertificate: only the hash of the certificate is known.
@@ -138,7 +144,7 @@ class Verifier:
             raise TrustError(
                 f"a reply from network {network[:80]!r}: no issuers are configured for it"
             )
-        opened = open1(message, max_bytes=self._max_message_bytes)
+        opened = open1(message, max_bytes=max_bytes)
         identified = self._signer(opened, (identifier,), certificates)
         return VerifiedReply(
             self._prove(opened, identified, roles, now_ms, AAD_REPLY), opened.payload

@@ -127,22 +127,23 @@ def test_a_query_takes_its_turn_and_holds_its_publisher() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "reply", "index"),
-    [(b"junk", True, 0), (None, False, None)],
-    ids=["junk", "no reply"],
+    ("payload", "token"),
+    [(b"junk", REQUEST.hex()), (None, None), (None, "r"), (None, REQUEST.hex()[:31])],
+    ids=["junk", "no reply", "no request token", "a digit short"],
 )
 def test_a_query_that_cannot_be_answered_is_refused(
-    payload: bytes | None, *, reply: bool, index: int | None
+    payload: bytes | None, token: str | None
 ) -> None:
+    """CWP-13.8-5, CWP-13.8-9: no subject is to blame."""
     shell = FakeShell()
     client = a_client(shell)
     query = encode_query(PresenceQuery(request_id=REQUEST, kind=PresenceKind.PRESENT))
-    prefix = f"{replies(client)}/{REQUEST.hex()}" if reply else None
+    prefix = None if token is None else f"{replies(client)}/{token}"
     tail = tail_of(payload or query, reply=prefix)
     shell.say(client, Publish(subjects=("sys/presence/c",), tail=tail))
     error = client.last(Error)
     assert isinstance(error, Error)
-    assert (error.reason, error.index) == (Reason.NOT_PERMITTED, index)
+    assert (error.reason, error.index) == (Reason.NOT_PERMITTED, None)
 
 
 def test_a_query_stands_alone() -> None:
@@ -223,6 +224,31 @@ class TestBounds:
         page = presence.page("c", query)
         assert page.next == page.entries[-1].identity
         assert 0.9 * PAGE_BYTES < len(encode_page(page)) <= 256 << 10
+
+    @pytest.mark.parametrize("most", [1000, 2000, 9000])
+    def test_a_page_fits_the_payload_limit(self, most: int) -> None:
+        """CWP-13.8-10: else nobody could ask in a network of small payloads."""
+        presence = Presence(
+            ("c",), lambda: 1_000_000_000, departures=3, kept_ms=DAY_MS, page_bytes=most
+        )
+        for number in range(40):
+            presence.arrived(f"{number:0>250}", ("c",))
+        seen: list[str] = []
+        after = "-"
+        while after:
+            after = "" if after == "-" else after
+            query = PresenceQuery(request_id=REQUEST, kind=PresenceKind.PRESENT, after=after)
+            page = presence.page("c", query)
+            assert len(encode_page(page)) <= most
+            seen += [entry.identity for entry in page.entries]
+            after = page.next
+        assert len(seen) == len(set(seen)) == 40
+
+    def test_one_entry_is_sent_whatever_the_limit(self) -> None:
+        presence = Presence(("c",), lambda: 1, departures=3, kept_ms=DAY_MS, page_bytes=10)
+        for name in ("a", "b"):
+            presence.arrived(name, ("c",))
+        assert self.names(presence, PresenceKind.PRESENT) == ["a"]
 
     def test_a_roster_is_sorted_whatever_happens(self) -> None:
         roster: Roster[int] = Roster()

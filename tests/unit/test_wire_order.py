@@ -77,12 +77,21 @@ def test_welcome() -> None:
         assert reason_of(member, raw(welcome)) is reason
 
 
-def test_a_large_frame_behind_goodbye_is_out_of_place_not_too_large() -> None:
-    """CWP-4-9, CWP-6.5-1."""
+@pytest.mark.parametrize(
+    "late",
+    [
+        raw([9, ["a"], {}, None, {}, bytes(5000)]),
+        b"\x5a\xff\xff\xff\xff",
+        b"\x5b",
+        b"\xff",
+        b"\x40",
+    ],
+)
+def test_whatever_comes_behind_goodbye_is_out_of_place(late: bytes) -> None:
+    """CWP-4-10, CWP-6.5-1: neither too large nor malformed."""
     _, broker = opened()
     bye = Goodbye(reason=Reason.NORMAL)
     assert broker.receive(encode_frame(bye), 0.0) == [bye]
-    late = raw([9, ["a"], {}, None, {}, bytes(5000)])
     assert reason_of(broker, late) is Reason.ILLEGAL_STATE
 
 

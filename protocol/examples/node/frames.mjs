@@ -108,6 +108,8 @@ export const framed = (body) => Buffer.concat([encodeHead(2, body.length), body]
 export class Deframer {
   constructor() { this.held = Buffer.alloc(0); }
 
+  get empty() { return this.held.length === 0; }
+
   push(bytes) { this.held = this.held.length ? Buffer.concat([this.held, bytes]) : Buffer.from(bytes); }
 
   // The next body, or null when more bytes are needed. `limit` is that of the state in which the head is read.

@@ -104,6 +104,9 @@ export class Link {
     const happenings = [];
     try {
       while (this.reading) {
+        if (this.states[this.peer] === 'DONE' && !this.deframer.empty) {
+          throw new LinkError('ILLEGAL_STATE', 'bytes after GOODBYE'); // CWP-4-10: whatever they are
+        }
         const body = this.deframer.next(this.frameLimit);
         if (body === null) break;
         this.frame(body, now, happenings);

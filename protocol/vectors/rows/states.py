@@ -181,6 +181,12 @@ def _open() -> list[Row]:
         _at_member("an ERROR about a frame that was never sent", "6.6-4", _receive(1, but(s.ERROR, 2, 1), expect=_ends("INVALID_FIELD"))),
         _at_member("PONG is not for the owner", "6.4-1", _receive(1, s.PONG, expect=[])),
         _at_broker("PUBLISH after GOODBYE", "6.5-1", _receive(1, _BYE), _receive(2, s.PUBLISH, expect=_ends("ILLEGAL_STATE"))),
+        *[_at_broker(f"{what} after GOODBYE", "4-10", _receive(1, _BYE),
+                     {"at-ms": 2, "do": "receive", "hex": data, "expect": _ends("ILLEGAL_STATE")})
+          for what, data in (("a head beyond the limit", "5affffffff"), ("a head of eight bytes", "5b"),
+                             ("an empty body", "40"), ("a byte that is no head", "ff"))],
+        _at_member("a head beyond the limit after GOODBYE", "4-10", _receive(1, _BYE),
+                   {"at-ms": 2, "do": "receive", "hex": "5affffffff", "expect": _ends("ILLEGAL_STATE")}),
         _at_broker("DELIVER after the member's GOODBYE", "8.4-4", _receive(1, _BYE), _send(2, s.DELIVER), _send(3, _BYE),
                    _send(4, s.DELIVER, local=True)),
         _at_member("GOODBYE from both at once", "6.5-2", _send(1, _BYE), _receive(2, s.DELIVER, s.GOODBYE)),
