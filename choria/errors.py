@@ -130,6 +130,18 @@ class ConfigError(ChoriaError):
     """Configuration that cannot be used; the text names file, key and what to write instead."""
 
 
+class UsageError(ChoriaError):
+    """What was typed cannot work; nothing was sent. The text says why and what to write instead."""
+
+
+class DiscoveryError(ChoriaError):
+    """A discovery method could not say which nodes are meant; the text says why."""
+
+
+class Interrupted(ChoriaError):  # noqa: N818  # a fact
+    """The operator told us to stop before there was anything to account for."""
+
+
 class AgentError(ChoriaError):
     """What an action raises to fail with Choria's status code and a message.
 

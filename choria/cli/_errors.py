@@ -13,16 +13,20 @@ from choria.errors import (
     DDLError,
     FilterError,
     FrameRefused,
+    Interrupted,
     InvalidName,
+    UsageError,
 )
 
 BROKEN_PIPE = Exit.BROKEN_PIPE
 
 _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),
+    (Interrupted, Exit.INTERRUPTED),
     (BrokenPipeError, Exit.BROKEN_PIPE),
     (BrokerUnreachable, Exit.UNREACHABLE),
     (CycloptsError, Exit.USAGE),
+    (UsageError, Exit.USAGE),
     (InvalidName, Exit.USAGE),
     (FilterError, Exit.USAGE),
     (DDLError, Exit.USAGE),
