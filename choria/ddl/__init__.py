@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from .aggregates import Summary, summarize
-from .convert import convert_inputs
+from .aggregates import AggregateFunction, Summary, summarize
+from .convert import convert_input, convert_inputs, missing_inputs
 from .inputs import check_inputs
 from .model import ActionDDL, AgentDDL, Aggregate, Display, InputItem, Metadata, OutputItem
 from .reader import MAX_DDL_BYTES, parse_ddl
+from .render import action_help, agent_help, limits, markdown
+from .strangers import parse_foreign_ddl
 
 __all__ = [
     "MAX_DDL_BYTES",
     "ActionDDL",
     "AgentDDL",
     "Aggregate",
+    "AggregateFunction",
     "Display",
     "InputItem",
     "Metadata",
     "OutputItem",
     "Summary",
+    "action_help",
+    "agent_help",
     "check_inputs",
+    "convert_input",
     "convert_inputs",
+    "limits",
+    "markdown",
+    "missing_inputs",
     "parse_ddl",
+    "parse_foreign_ddl",
     "summarize",
 ]

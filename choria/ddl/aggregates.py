@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -35,26 +35,44 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def summarize(action: ActionDDL, replies: Iterable[Mapping[str, Any]]) -> tuple[Summary, ...]:
-    """The action's aggregates over the data of its successful replies."""
+def summarize(
+    action: ActionDDL,
+    replies: Iterable[Mapping[str, Any]],
+    plugins: Mapping[str, AggregateFunction] = {},
+) -> tuple[Summary, ...]:
+    """The action's aggregates over the data of its successful replies.
+
+    ``plugins`` are further functions by name; Choria's own cannot be replaced.
+    """
     rows = list(replies)
-    return tuple(_summary(action, aggregate, rows) for aggregate in action.aggregates)
+    functions = {**plugins, **FUNCTIONS}
+    return tuple(_summary(action, each, rows, functions) for each in action.aggregates)
 
 
-def _summary(action: ActionDDL, aggregate: Aggregate, rows: list[Mapping[str, Any]]) -> Summary:
+def _summary(
+    action: ActionDDL,
+    aggregate: Aggregate,
+    rows: list[Mapping[str, Any]],
+    functions: Mapping[str, AggregateFunction],
+) -> Summary:
     values = [row[aggregate.output] for row in rows if row.get(aggregate.output) is not None]
-    function = FUNCTIONS.get(aggregate.function, _unknown)
-    data, lines = function(aggregate, values)
+    function = functions.get(aggregate.function, _unknown)
+    try:
+        data, lines = function(aggregate, values)
+    except Exception as wrong:  # noqa: BLE001  # a site's plug-in must not hide the replies
+        data, lines = {}, (f"aggregator {aggregate.function!r} failed: {wrong!r}",)
     return Summary(
         function=aggregate.function,
         output=aggregate.output,
         title=action.outputs[aggregate.output].display_as,
         data=data,
-        lines=lines,
+        lines=tuple(lines),
     )
 
 
-_Result = tuple[Mapping[str, Any], tuple[str, ...]]
+_Result: TypeAlias = tuple[Mapping[str, Any], tuple[str, ...]]
+AggregateFunction: TypeAlias = Callable[[Aggregate, Sequence[Any]], _Result]
+"""From an aggregate of a DDL and the output's values to data for JSON and lines for people."""
 
 
 def _count(aggregate: Aggregate, values: Sequence[Any]) -> _Result:
@@ -116,7 +134,7 @@ def _format(aggregate: Aggregate, default: str, arguments: tuple[Any, ...]) -> s
         return default % arguments
 
 
-FUNCTIONS: Final[Mapping[str, Callable[[Aggregate, Sequence[Any]], _Result]]] = {
+FUNCTIONS: Final[Mapping[str, AggregateFunction]] = {
     "summary": _count,
     "boolean_summary": _boolean,
     "average": _average,

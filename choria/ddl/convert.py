@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 
 from choria.errors import DDLError
 
-from .inputs import check_inputs
+from .inputs import check_inputs, usable_default
 from .model import ActionDDL, InputItem
 
 # Go's strconv.ParseBool, which operators' scripts rely on.
@@ -31,7 +32,37 @@ def convert_inputs(action: ActionDDL, texts: Mapping[str, str]) -> dict[str, Any
         if item.name in converted:
             raise DDLError(f"input {item.name!r}: given twice")
         converted[item.name] = _convert(item, text)
+    if missing := _without(action, set(converted)):
+        raise DDLError(_needs(action, missing))
     return check_inputs(action, converted)
+
+
+def convert_input(action: ActionDDL, name: str, text: str) -> Any:
+    """One input, typed and judged by itself. Raises DDLError as `convert_inputs` does."""
+    item = action.inputs[name]
+    alone = ActionDDL(name=action.name, inputs={name: item})
+    return check_inputs(alone, {name: _convert(item, text)}).get(name)
+
+
+def missing_inputs(action: ActionDDL, texts: Mapping[str, str]) -> list[InputItem]:
+    """The inputs that are required, have no default, and were not given.
+
+    Raises:
+        DDLError: an input that was given is unknown.
+    """
+    return _without(action, {_find(action, given).name for given in texts})
+
+
+def _without(action: ActionDDL, given: set[str]) -> list[InputItem]:
+    needed = [item for item in action.inputs.values() if not item.optional]
+    return [item for item in needed if item.name not in given and usable_default(item) is None]
+
+
+def _needs(action: ActionDDL, missing: list[InputItem]) -> str:
+    names = ", ".join(repr(item.name) for item in missing)
+    example = " ".join(f"{item.name}=..." for item in missing)
+    plural = "inputs" if len(missing) > 1 else "input"
+    return f"{action.name} needs the {plural} {names}: write {example}"
 
 
 def _find(action: ActionDDL, given: str) -> InputItem:
@@ -39,9 +70,14 @@ def _find(action: ActionDDL, given: str) -> InputItem:
         return item
     alike = [item for name, item in action.inputs.items() if name.lower() == given.lower()]
     if len(alike) != 1:
-        known = ", ".join(sorted(action.inputs)) or "none"
-        raise DDLError(f"input {given!r}: {action.name} has no such input (it has: {known})")
+        raise DDLError(f"input {given!r}: {action.name} has no such input{_hint(action, given)}")
     return alike[0]
+
+
+def _hint(action: ActionDDL, given: str) -> str:
+    near = difflib.get_close_matches(given.lower(), action.inputs, n=1)
+    known = ", ".join(sorted(action.inputs)) or "none"
+    return f", did you mean {near[0]}? (it has: {known})" if near else f" (it has: {known})"
 
 
 def _convert(item: InputItem, text: str) -> Any:

@@ -10,10 +10,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from choria.errors import DDLError
+from choria.errors import CodecError, DDLError
+from choria.wire import decode_cbor, encode_cbor
 
 from .model import ActionDDL, InputItem
 from .validators import complaint
+
+MAX_ITEMS: Final = 2048
+"""Values that one input may hold: half of what a whole request may (CWP-13.2)."""
 
 
 def check_inputs(action: ActionDDL, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +35,9 @@ def check_inputs(action: ActionDDL, inputs: Mapping[str, Any]) -> dict[str, Any]
     for name, item in action.inputs.items():
         value = inputs.get(name)
         if value is None:
-            value = _default(item)
+            value = usable_default(item)
+            if value is None and not item.optional:
+                raise DDLError(f"input {name!r}: is required")
         else:
             _judge(item, value)
         if value is not None:
@@ -39,14 +45,14 @@ def check_inputs(action: ActionDDL, inputs: Mapping[str, Any]) -> dict[str, Any]
     return accepted
 
 
-def _default(item: InputItem) -> Any:
-    if item.optional:
+def usable_default(item: InputItem) -> Any:
+    """The default, or None when there is none that the input's own limits let pass."""
+    # choria_provision requires a token and defaults it to "": a default that its own validator
+    # refuses is a placeholder of the form, not a value to run with. Were it sent, the node would
+    # judge it as given, and refuse what the client let pass.
+    if item.default is not None and not _complaint(item, item.default):
         return item.default
-    if item.default is None or _complaint(item, item.default):
-        # choria_provision requires a token and defaults it to "": a default that its own validator
-        # refuses is a placeholder of the form, not a value to run with.
-        raise DDLError(f"input {item.name!r}: is required")
-    return item.default
+    return None
 
 
 def _judge(item: InputItem, value: Any) -> None:
@@ -56,7 +62,22 @@ def _judge(item: InputItem, value: Any) -> None:
 
 def _complaint(item: InputItem, value: Any) -> str:
     judge = JUDGES.get(item.type)
-    return judge(item, value) if judge else f"cannot be judged: unknown type {item.type!r}"
+    if judge is None:
+        return f"cannot be judged: unknown type {item.type!r}"
+    return judge(item, value) or _unsendable(value)
+
+
+def _unsendable(value: Any) -> str:
+    """Why no message can hold ``value``: told here, by name, and not as a failure to encode."""
+    try:
+        decode_cbor(
+            encode_cbor([[value]]), floats=True, max_items=MAX_ITEMS
+        )  # two levels: as in a request
+    except (TypeError, ValueError, RecursionError) as wrong:
+        return f"cannot be sent: {wrong}"
+    except CodecError as wrong:
+        return f"cannot be sent: {wrong.code}"
+    return ""
 
 
 def _string(item: InputItem, value: Any) -> str:

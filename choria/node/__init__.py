@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .audit_log import AuditLog, AuditSink, AuditTrail, NoAudit
-from .builtin import BUILTIN_POLICIES
+from .builtin import BUILTIN_POLICIES, REGISTRY_AGENT
 from .config import NodeConfig
 from .counters import Counters
 from .facts import (
@@ -22,6 +22,7 @@ from .verifying import Verify, verify_in_thread, verify_inline
 
 __all__ = [
     "BUILTIN_POLICIES",
+    "REGISTRY_AGENT",
     "Action",
     "ActionContext",
     "Agent",

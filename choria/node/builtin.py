@@ -1,12 +1,15 @@
-"""The two agents that every node hosts: who is there, and with which certificate it signs."""
+"""The agents that every node hosts: who is there, with which certificate it signs, what it offers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from choria.ddl import AgentDDL, parse_ddl
+from choria.errors import AgentError
 from choria.messages import CERTIFICATE_AGENT, DISCOVERY_AGENT, GET_ACTION, PING_ACTION
 
 from .ports import Action, ActionContext
@@ -22,14 +25,20 @@ class BuiltinAgent:
 
 BUILTIN_POLICIES: Final[Mapping[str, str]] = {
     "certificate.policy": "allow\t*\t*\t*\t*\n",
+    "choria_registry.policy": "policy default deny\nallow\t*\tddl\t*\t*\n",
 }
 """Policies of built-in agents; files of the same names in the policies folder replace them.
 
-A certificate is no secret: our signed replies name it, and whoever may call us needs it. Discovery has
+A certificate is no secret: our signed replies name it, and whoever may call us needs it. An interface
+is none either: it says what may be asked, nothing of this machine, and a client needs it to ask well; but
+the list of all agents is under policy, as rpcutil's is. Discovery has
 no such policy. Choria's is under none at all, but a discovery carries filters, and whoever may ask with
 filters reads every fact by bisection (C4): it is an action like any other, under ``discovery.policy`` or
 ``default.policy``, and denied where there is neither.
 """
+
+
+REGISTRY_AGENT: Final = "choria_registry"
 
 
 def discovery_agent() -> BuiltinAgent:
@@ -38,7 +47,7 @@ def discovery_agent() -> BuiltinAgent:
     async def ping(_inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
         return {"pong": context.now_ms // 1000}
 
-    return BuiltinAgent(parse_ddl(_DISCOVERY), {PING_ACTION: ping})
+    return BuiltinAgent(_parsed("discovery"), {PING_ACTION: ping})
 
 
 def certificate_agent(certificate_der: bytes) -> BuiltinAgent:
@@ -47,10 +56,41 @@ def certificate_agent(certificate_der: bytes) -> BuiltinAgent:
     async def get(_inputs: dict[str, Any], _context: ActionContext) -> dict[str, Any]:
         return {"certificate": certificate_der}
 
-    return BuiltinAgent(parse_ddl(_CERTIFICATE), {GET_ACTION: get})
+    return BuiltinAgent(_parsed("certificate"), {GET_ACTION: get})
 
 
-def _document(name: str, description: str, action: dict[str, Any]) -> dict[str, Any]:
+def registry_agent() -> BuiltinAgent:
+    """``choria_registry``: the interfaces of the agents that this node hosts, as DDL v1.
+
+    Inputs and outputs are those of Choria's service of the same name (choria.md 1.6).
+    """
+
+    async def names(_inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
+        return {"names": [ddl.name for ddl in context.node.agents()]}
+
+    async def ddl(inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
+        hosted = {each.name: each for each in context.node.agents()}
+        found = hosted.get(inputs["name"])
+        if found is None:
+            raise AgentError(f"no agent {inputs['name']} is hosted here", statuscode=4)
+        return {
+            "ddl": json.dumps(found.source),
+            "name": found.name,
+            "plugin_type": inputs["plugin_type"],
+            "version": found.metadata.version,
+        }
+
+    return BuiltinAgent(_parsed(REGISTRY_AGENT), {"names": names, "ddl": ddl})
+
+
+@cache
+def _parsed(name: str) -> AgentDDL:
+    """Read once: an emulator hosts these ten thousand times."""
+    documents = {"discovery": _DISCOVERY, "certificate": _CERTIFICATE, REGISTRY_AGENT: _REGISTRY}
+    return parse_ddl(documents[name])
+
+
+def _document(name: str, description: str, *actions: dict[str, Any]) -> dict[str, Any]:
     metadata = {
         "name": name,
         "description": description,
@@ -61,7 +101,7 @@ def _document(name: str, description: str, action: dict[str, Any]) -> dict[str, 
         "timeout": 5,
         "provider": "python",
     }
-    return {"metadata": metadata, "actions": [action]}
+    return {"metadata": metadata, "actions": list(actions)}
 
 
 _DISCOVERY: Final = _document(
@@ -91,5 +131,44 @@ _CERTIFICATE: Final = _document(
         "display": "always",
         "input": {},
         "output": {"certificate": {"description": "Certificate, DER", "display_as": "Certificate"}},
+    },
+)
+
+_PLUGIN_TYPE: Final = {
+    "prompt": "Plugin type", "description": "What kind of plugin", "type": "list",
+    "list": ["agent"], "optional": True, "default": "agent",
+}  # fmt: skip
+_FORMAT: Final = {
+    "prompt": "Format", "description": "How the DDL is written", "type": "list",
+    "list": ["json"], "optional": True, "default": "json",
+}  # fmt: skip
+_NAME: Final = {
+    "prompt": "Name", "description": "The agent", "type": "string", "optional": False,
+    "validation": "^[a-z0-9_]+$", "maxlength": 64,
+}  # fmt: skip
+
+_REGISTRY: Final = _document(
+    REGISTRY_AGENT,
+    "Interfaces of the agents that a node hosts",
+    {
+        "action": "names",
+        "description": "The agents that the node hosts",
+        "display": "always",
+        "input": {"plugin_type": _PLUGIN_TYPE},
+        "output": {"names": {"description": "Agents", "display_as": "Names", "type": "array"}},
+        "aggregate": [{"function": "summary", "args": ["names"]}],
+    },
+    {
+        "action": "ddl",
+        "description": "The interface of one agent",
+        "display": "always",
+        "input": {"name": _NAME, "plugin_type": _PLUGIN_TYPE, "format": _FORMAT},
+        "output": {
+            "ddl": {"description": "The DDL, JSON", "display_as": "DDL", "type": "string"},
+            "name": {"description": "The agent", "display_as": "Name", "type": "string"},
+            "plugin_type": {"description": "agent", "display_as": "Type", "type": "string"},
+            "version": {"description": "Its version", "display_as": "Version", "type": "string"},
+        },
+        "aggregate": [{"function": "summary", "args": ["version"]}],
     },
 )

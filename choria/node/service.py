@@ -19,7 +19,7 @@ from choria.policy import Policies
 from choria.trust import Signer, VerifiedRequest
 
 from .audit_log import AuditSink, AuditTrail
-from .builtin import certificate_agent, discovery_agent
+from .builtin import certificate_agent, discovery_agent, registry_agent
 from .case import Arrival, Bench
 from .counters import Counters
 from .facts import FactStore
@@ -62,7 +62,7 @@ class NodeParts:
     """What a node is made of. The caller opens, runs and closes these; see `run_node`.
 
     Attributes:
-        agents: hosted beside the built-in ``discovery`` and ``certificate``.
+        agents: hosted beside the built-in ``discovery``, ``certificate`` and ``choria_registry``.
         verify: proves who signed a request: `verify_in_thread` or `verify_inline`.
         policies: the policies in force now.
         requests: the replay guard and its log.
@@ -90,7 +90,8 @@ class Node:
         )
         self._session = session
         self._settings = settings
-        builtin = (certificate_agent(parts.signer.certificate_der), discovery_agent())
+        certificate = certificate_agent(parts.signer.certificate_der)
+        builtin = (certificate, registry_agent(), discovery_agent())
         self.agents = {agent.ddl.name: agent for agent in (*parts.agents, *builtin)}
         self.pipeline = Pipeline(self._pipeline_parts(parts))
         self._judging = trio.Semaphore(settings.judging)

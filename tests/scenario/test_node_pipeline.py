@@ -767,5 +767,7 @@ async def test_what_is_subscribed() -> None:
         assert world.session.patterns == [
             f"{c}/{s}"
             for c in ("choria", "dmz")
-            for s in ("node/web1", "agent/certificate", "agent/demo", "agent/discovery")
-        ]
+            for s in (
+                "node/web1", "agent/certificate", "agent/choria_registry", "agent/demo", "agent/discovery",
+            )
+        ]  # fmt: skip
