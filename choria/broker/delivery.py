@@ -15,6 +15,7 @@ from choria.wire import Publish, Receipt, Routed, deliver_bytes
 
 from .counters import Counters
 from .groups import choose
+from .holding import Holding
 from .jobs import Errand, FanOut, Job, Jobs, Spread, write_all
 from .member import Member
 from .receipts import PendingReceipt, Receipts
@@ -72,6 +73,7 @@ class Delivery:
         self._rng = rng
         self._jobs = Jobs()
         self._receipts = Receipts()
+        self._holding = Holding(settings, counters)
 
     @property
     def busy(self) -> bool:
@@ -143,6 +145,10 @@ class Delivery:
             self._settle(pending, late=True)
         return self._receipts.next_deadline()
 
+    def release(self, now: float) -> float | None:
+        """Read those again whose relays have caught up. Returns when to look again."""
+        return self._holding.tick(now)
+
     def _plan(self, subjects: tuple[str, ...], tail: bytes) -> _Plan:
         plan = _Plan()
         for index, subject in enumerate(subjects):
@@ -188,6 +194,7 @@ class Delivery:
         )
         for relay, route in plan.routes.items():
             self._route(relay, route, frame.tail, pending, remaining_ms)
+            self._holding.hold(publisher, relay, now)
         if at_once:
             handed = self._write_now(plan.spreads, frame.tail)
             if pending is not None:
@@ -246,7 +253,7 @@ class Delivery:
         if job.pending is not None:
             job.pending.working = False
             self._settle(job.pending)
-        job.publisher.peer.resume()
+        job.publisher.resume()
 
     def _settle(self, pending: PendingReceipt, *, late: bool = False) -> None:
         if not (late or pending.complete):

@@ -172,7 +172,11 @@ class Hub:
         """Do one slice of the fan-outs, send the receipts that are due, go on with a drain."""
         if self._delivery.busy:
             self._delivery.slice()
-        due = [self._delivery.expire(now), self._farewells.close_replaced(now)]
+        due = [
+            self._delivery.expire(now),
+            self._delivery.release(now),
+            self._farewells.close_replaced(now),
+        ]
         self._farewells.close_some(now, fanning_out=self._delivery.busy)
         if self.busy:
             return now

@@ -142,7 +142,7 @@ class Jobs:
 
     def add(self, job: Job) -> None:
         """Queue ``job`` behind the others, its publisher paused."""
-        job.publisher.peer.pause()
+        job.publisher.pause()
         self._waiting.append(job)
 
     def take(self) -> Job:

@@ -31,6 +31,7 @@ class Member:
         said_goodbye: It left by intent.
         routes: How many ROUTED it was sent, their sequence number (relays only).
         open_receipts: Receipts it awaits.
+        pauses: For how many reasons it is not read now.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Member:
         "frames",
         "live",
         "open_receipts",
+        "pauses",
         "peer",
         "principal",
         "rights",
@@ -70,6 +72,19 @@ class Member:
         self.said_goodbye = False
         self.routes = 0
         self.open_receipts = 0
+        self.pauses = 0
+
+    def pause(self) -> None:
+        """Read no more of it, until `resume` was called as often as this."""
+        self.pauses += 1
+        if self.pauses == 1:
+            self.peer.pause()
+
+    def resume(self) -> None:
+        """Undo one `pause`."""
+        self.pauses -= 1
+        if not self.pauses:
+            self.peer.resume()
 
     def send(self, frame: Frame) -> bool:
         """Send a frame that is made for this link alone. False if it takes no more."""

@@ -24,6 +24,8 @@ class BrokerSettings:
             burst of 20 MB to one receiver within a second.
         node_pending_bytes: Outbound cap of nodes.
         relay_pending_bytes: Outbound cap of relays, which are cut last.
+        relay_hold_bytes: Publishers are paused while more waits for a relay. CWP-10.2-4
+        held_s: How long a publisher is paused for that before it is ended with BUSY. CWP-10.2-2
         departures: How many nodes that left are remembered in each collective.
         departures_kept_s: How long they are remembered.
         takeovers: So many changes of a node identity's link ...
@@ -47,6 +49,8 @@ class BrokerSettings:
     client_pending_bytes: int = 64 << 20
     node_pending_bytes: int = 8 << 20
     relay_pending_bytes: int = 256 << 20
+    relay_hold_bytes: int = 32 << 20
+    held_s: float = 30.0
     departures: int = 100_000
     departures_kept_s: float = 24 * 3600.0
     takeovers: int = 3

@@ -8,6 +8,8 @@ import msgspec
 
 from choria.net import PuppetConfig
 
+from .window import DEFAULT_CAPACITY, MIN_CAPACITY
+
 
 class RelaySide(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One of the two networks that a relay joins.
@@ -33,8 +35,16 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         left: One network.
         right: The other one.
         collectives: Collectives whose replies are carried.
+        remember: How many forwarded subjects each direction remembers for 300 s, so that nothing goes
+            over twice: about 110 bytes each. When all are in use, further messages are dropped.
     """
 
     left: RelaySide
     right: RelaySide
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])
+    remember: int = DEFAULT_CAPACITY
+
+    def __post_init__(self) -> None:
+        """Refuse what would drop everything. msgspec says where it stands."""
+        if self.remember < MIN_CAPACITY:
+            raise ValueError(f"remember must be {MIN_CAPACITY} or more, not {self.remember}")

@@ -24,6 +24,7 @@ from choria.wire import (
     Deliver,
     Error,
     Event,
+    Headers,
     Limits,
     Publish,
     Receipt,
@@ -181,13 +182,21 @@ class Session:
         self._outbox.put_nowait(self._publication(subjects, payload, reply))
 
     async def publish(
-        self, subjects: Sequence[str], payload: bytes, reply: str | None = None
+        self,
+        subjects: Sequence[str],
+        payload: bytes,
+        reply: str | None = None,
+        headers: Headers | None = None,
     ) -> None:
         """Like ``publish_nowait`` but waits for room. Cancel-safe: cancelled means not sent."""
-        await self._outbox.put(self._publication(subjects, payload, reply))
+        await self._outbox.put(self._publication(subjects, payload, reply, headers=headers))
 
     async def publish_for_receipt(
-        self, subjects: Sequence[str], payload: bytes, reply: str | None = None
+        self,
+        subjects: Sequence[str],
+        payload: bytes,
+        reply: str | None = None,
+        headers: Headers | None = None,
     ) -> Receipt | None:
         """Send a message and wait for the count of its receivers.
 
@@ -201,7 +210,7 @@ class Session:
             LocalProtocolError: as ``publish_nowait``.
         """
         with self._receipts.asking() as receipt_id:
-            outgoing = self._publication(subjects, payload, reply, receipt_id)
+            outgoing = self._publication(subjects, payload, reply, receipt_id, headers)
             with trio.move_on_after(RECEIPT_WITHIN_S):
                 await self._outbox.put(outgoing)
                 return await self._receipts.wait(receipt_id)
@@ -298,11 +307,15 @@ class Session:
             await trio.lowlevel.checkpoint()
 
     def _publication(
-        self, subjects: Sequence[str], payload: bytes, reply: str | None, receipt_id: int = 0
+        self,
+        subjects: Sequence[str],
+        payload: bytes,
+        reply: str | None,
+        receipt_id: int = 0,
+        headers: Headers | None = None,
     ) -> Outgoing:
-        frame = Publish(
-            subjects=tuple(subjects), receipt_id=receipt_id, tail=tail_of(payload, reply=reply)
-        )
+        tail = tail_of(payload, reply=reply, headers=headers)
+        frame = Publish(subjects=tuple(subjects), receipt_id=receipt_id, tail=tail)
         data = self._roaming.encode_publish(frame, len(payload))
         return Outgoing(data, receipt_id=receipt_id, about=f"publish on {subjects[0]}")
 

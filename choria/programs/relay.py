@@ -32,7 +32,8 @@ async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
             for credentials in ours:
                 nursery.start_soon(watch_revocations, credentials)
-            await nursery.start(partial(run_relay, left, right, collectives))
+            carry = partial(run_relay, left, right, collectives, remember=config.remember)
+            await nursery.start(carry)
             await shutdown.wait()
             nursery.cancel_scope.cancel()
 

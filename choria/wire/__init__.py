@@ -38,7 +38,7 @@ from .names import (
 )
 from .states import JOINT_TRANSITIONS, TRANSITIONS, Side, State
 from .subjects import MAX_SUBJECT_BYTES, MAX_TOKENS, includes, matches, parse_pattern, parse_subject
-from .tail import Message, reply_of, split_tail, tail_of
+from .tail import Headers, Message, reply_of, split_tail, tail_of
 
 SPEC_VERSION = "1.0-draft.1"
 """The text that this package implements: protocol/VERSION."""
@@ -56,6 +56,7 @@ __all__ = [
     "Event",
     "Frame",
     "Goodbye",
+    "Headers",
     "Hello",
     "Identity",
     "Ignored",

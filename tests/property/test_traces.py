@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from choria.federation import Direction
+from choria.federation import Seen, Window
 from tests.support.guard_walk import Node, to_ms
 from tests.support.link_walk import Ends
 from tests.support.relay_walk import Relays
@@ -69,7 +69,7 @@ async def test_relays_walk_every_edge(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 async def test_a_relay_without_memory_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Direction, "_seen", lambda *_: False)
+    monkeypatch.setattr(Window, "take", lambda *_: Seen.NEW)
     with pytest.RaisesGroup(AssertionError):
         await walk_relays(load_traces("relay"))
 

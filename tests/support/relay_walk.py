@@ -33,7 +33,9 @@ class FakeSession:
         self.rights = permissions(network).rights_of(self.principal, SESSION)
         self.published: list[tuple[str, bytes, str | None]] = []
 
-    async def publish(self, subjects: list[str], payload: bytes, reply: str | None) -> None:
+    async def publish(
+        self, subjects: list[str], payload: bytes, reply: str | None, _headers: object
+    ) -> None:
         """What the broker permits is published, the rest is refused there."""
         await trio.lowlevel.checkpoint()
         (subject,) = subjects

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any, cast
 
 import attrs
+import msgspec
+import pytest
 import trio
 
-from choria.federation import Direction
+from choria.federation import Direction, RelayConfig, Window
 from choria.net import RoutedMessage, Session
-from choria.wire import Receipt, Routed, tail_of
+from choria.wire import Receipt, Routed, inbox_token, tail_of
 
 PREFIX = "federation/beta/choria"
+
+
+def prefix_of(caller: str) -> str:
+    return f"choria/reply/alpha/{inbox_token('alpha', 'client', caller)}/{'5' * 32}/{'7' * 32}"
 
 
 @attrs.define
@@ -20,15 +26,20 @@ class Fake:
 
     network: str
     published: list[list[str]] = attrs.field(factory=list)
+    tails: list[tuple[bytes, str | None, Any]] = attrs.field(factory=list)
     answers: list[dict[str, Any]] = attrs.field(factory=list)
 
-    async def publish(self, subjects: list[str], _payload: bytes, _reply: str | None) -> None:
+    async def publish(
+        self, subjects: list[str], payload: bytes, reply: str | None, headers: Any
+    ) -> None:
+        await trio.lowlevel.checkpoint()
         self.published.append(subjects)
+        self.tails.append((payload, reply, headers))
 
     async def publish_for_receipt(
-        self, subjects: list[str], _payload: bytes, _reply: str | None
+        self, subjects: list[str], payload: bytes, reply: str | None, headers: Any
     ) -> Receipt:
-        self.published.append(subjects)
+        await self.publish(subjects, payload, reply, headers)
         missing = tuple(at for at, subject in enumerate(subjects) if subject.endswith("/n0"))
         return Receipt(receipt_id=1, handed=len(subjects) - len(missing), without=missing)
 
@@ -36,7 +47,13 @@ class Fake:
         self.answers.append(answer)
 
 
-def routed(*nodes: str, payload: bytes = b"x", receipt_id: int = 0, headers: Any = None) -> Routed:
+def routed(
+    *nodes: str,
+    payload: bytes = b"x",
+    receipt_id: int = 0,
+    headers: Any = None,
+    reply: str | None = None,
+) -> Routed:
     pairs = tuple((index, f"{PREFIX}/node/{node}") for index, node in enumerate(nodes))
     return Routed(
         origin="b1",
@@ -44,13 +61,14 @@ def routed(*nodes: str, payload: bytes = b"x", receipt_id: int = 0, headers: Any
         receipt_id=receipt_id,
         remaining_ms=1000,
         pairs=pairs,
-        tail=tail_of(payload, headers=headers),
+        tail=tail_of(payload, reply=reply, headers=headers),
     )
 
 
-async def carry(*frames: Routed) -> tuple[Fake, Fake, Direction]:
+async def carry(*frames: Routed, remember: int = 100) -> tuple[Fake, Fake, Direction]:
     near, far = Fake("alpha"), Fake("beta")
-    direction = Direction(cast("Session", near), cast("Session", far))
+    window = Window(remember)
+    direction = Direction(cast("Session", near), cast("Session", far), window)
     for frame in frames:
         async with trio.open_nursery() as nursery:
             await direction._carry(RoutedMessage(frame, 1), nursery)
@@ -92,3 +110,45 @@ async def test_a_subject_for_another_network_is_refused_and_answered() -> None:
     near, far, direction = await carry(other)
     assert (far.published, direction.carried.refused) == ([], 1)
     assert near.answers == [{"handed": 0, "partial": True}]
+
+
+async def test_what_travels_is_the_reply_the_headers_and_the_payload() -> None:  # CWP-14.3-1
+    headers, reply = {7: b"a", 9: 1, 100: "text"}, prefix_of("rip")
+    _, far, _ = await carry(
+        routed("n1", headers=headers, reply=reply),
+        routed("n2", headers=headers, reply=reply, receipt_id=3),
+    )
+    assert far.tails == [(b"x", reply, headers)] * 2
+
+
+async def test_what_cannot_be_remembered_is_not_forwarded_and_the_receipt_says_partial(
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # CWP-14.3-5
+    frame = routed("n1", "n2", "n3", receipt_id=9)
+    near, far, direction = await carry(frame, routed("n4"), frame, remember=4)
+    assert far.published == [["choria/node/n1", "choria/node/n2"]]  # half of four is one asker's
+    assert near.answers == [
+        {"handed": 2, "partial": True, "without": []},
+        {"handed": 0, "partial": True},
+    ]
+    assert (direction.carried.full, direction.carried.repeated) == (3, 0)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]  # one a minute
+
+
+async def test_one_asker_fills_no_more_than_half_whichever_way_it_goes() -> None:  # CWP-14.3-6
+    eve, rip = prefix_of("eve"), prefix_of("rip")
+    answer = Routed(
+        origin="b1", sequence=0, tail=tail_of(b"y"), pairs=((0, f"{eve}/beta/n1"),)
+    )  # fmt: skip
+    _, far, _ = await carry(
+        routed("n1", "n2", "n3", reply=eve),
+        answer,
+        routed("n1", payload=b"z", reply=rip),
+        remember=4,
+    )
+    assert far.published == [["choria/node/n1", "choria/node/n2"], ["choria/node/n1"]]
+
+
+def test_a_window_without_room_is_no_configuration() -> None:
+    with pytest.raises(msgspec.ValidationError, match="remember must be 1000 or more, not 5"):
+        msgspec.convert({"left": {}, "right": {}, "remember": 5}, RelayConfig)
