@@ -18,15 +18,15 @@ from choria.errors import ChoriaError, Refusal, TrustError
 from choria.messages import (
     Kind,
     Reply,
-    ReplySubject,
     Request,
     decode_reply,
     is_signed,
     may_be_unsigned,
-    parse_reply_subject,
 )
 from choria.net import Incoming
 from choria.trust import MAX_MESSAGE_BYTES, Role, UnknownCertificate, Verifier
+
+from .certificates import Certificates
 
 
 class AnswerGrade(enum.StrEnum):
@@ -83,41 +83,51 @@ class ReplyBook:
 
     Attributes:
         verifier: Knows the issuers.
-        certificates: Those that were fetched, by SHA-256.
+        certificates: Those that were fetched.
         payload_limit: Bytes of a payload that the present broker allows (CWP-13.1-6).
     """
 
     verifier: Verifier
-    certificates: dict[bytes, bytes] = attrs.field(factory=dict)
+    certificates: Certificates = attrs.field(factory=Certificates)
     payload_limit: Callable[[], int] = lambda: MAX_MESSAGE_BYTES
 
 
 @attrs.frozen(kw_only=True)
 class Pending:
-    """A request under way, as its answers are judged by it."""
+    """A request under way, as its answers are judged by it. ``prefix`` is its reply field."""
 
     request: Request
     message_hash: bytes
+    prefix: str
     own_network: str
     sent_at_s: float
 
 
+def speaker_of(subject: str) -> tuple[str, str]:
+    """Network and identity of who was let publish on a reply subject: its last two tokens."""
+    rest, _, identity = subject.rpartition("/")
+    return rest.rpartition("/")[2], identity
+
+
 def judge(incoming: Incoming, pending: Pending, book: ReplyBook, now_ms: int, now: float) -> Answer:
-    """Return what ``incoming`` proves as an answer to ``pending``.
+    """Return what ``incoming`` proves as an answer to ``pending``. Threads may do this.
 
     Raises:
         RejectedReplyError: It proves nothing: wrong signer, subject, request or grade.
         UnknownCertificate: The signer's certificate has to be fetched first.
     """
-    spoken = parse_reply_subject(incoming.subject)
+    speaker = speaker_of(incoming.subject)
+    # Both names are checked with the reply that must bear them; the prefix we made ourselves.
+    if incoming.subject != "/".join((pending.prefix, *speaker)):
+        raise RejectedReplyError("answers another request")
     signed = is_signed(incoming.payload)
-    reply = (
-        _open_signed(incoming.payload, spoken, pending.request, book, now_ms)
-        if signed
-        else decode_reply(incoming.payload)
-    )
-    _check_names(reply, spoken)
-    _check_request(reply, spoken, pending)
+    payload = incoming.payload
+    if signed:
+        payload = _prove(payload, speaker, pending.request, book, now_ms)
+    reply = decode_reply(payload)
+    if (reply.network, reply.sender) != speaker:
+        raise RejectedReplyError(f"claims to be from {reply.sender} of {reply.network}")
+    _check_request(reply, pending)
     if not signed and not may_be_unsigned(reply, pending.request):
         raise RejectedReplyError("an unsigned answer to a request that only signed ones may answer")
     return Answer(
@@ -134,38 +144,28 @@ def judge(incoming: Incoming, pending: Pending, book: ReplyBook, now_ms: int, no
     )
 
 
-def _open_signed(
-    message: bytes, spoken: ReplySubject, request: Request, book: ReplyBook, now_ms: int
-) -> Reply:
+def _prove(
+    message: bytes, speaker: tuple[str, str], request: Request, book: ReplyBook, now_ms: int
+) -> bytes:
     """Verify a reply. A service may have the name of a node and still not answer for it (CWP-13.5-9)."""
+    network, identity = speaker
     role = Role.SERVICE if request.kind is Kind.SERVICE else Role.NODE
     try:
         signer, payload = book.verifier.verify_reply(
-            message,
-            spoken.network,
-            now_ms,
-            book.certificates.get,
-            max_bytes=book.payload_limit(),
+            message, network, now_ms, book.certificates.get, max_bytes=book.payload_limit()
         )
     except UnknownCertificate:  # the caller fetches it and judges again
         raise
     except TrustError as exc:
         raise RejectedReplyError(str(exc)) from exc
-    if signer.role is not role or signer.name != spoken.identity:
-        raise RejectedReplyError(
-            f"signed by {signer.role}/{signer.name}, said by {spoken.identity}"
-        )
-    return decode_reply(payload)
+    if signer.role is not role or signer.name != identity:
+        raise RejectedReplyError(f"signed by {signer.role}/{signer.name}, said by {identity}")
+    return payload
 
 
-def _check_names(reply: Reply, spoken: ReplySubject) -> None:
-    if (reply.network, reply.sender) != (spoken.network, spoken.identity):
-        raise RejectedReplyError(f"claims to be from {reply.sender} of {reply.network}")
-
-
-def _check_request(reply: Reply, spoken: ReplySubject, pending: Pending) -> None:
+def _check_request(reply: Reply, pending: Pending) -> None:
     """A reply names the request by id and by hash, or it could be moved between requests (A2)."""
-    if reply.request_id != pending.request.id or spoken.request != pending.request.id.hex():
+    if reply.request_id != pending.request.id:
         raise RejectedReplyError("answers another request")
     if reply.request_hash != pending.message_hash:
         raise RejectedReplyError("names another request's hash")

@@ -8,8 +8,8 @@ answers may come in any order. Distinct verified senders are counted, never mess
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -34,10 +34,13 @@ from choria.trust import Signer
 
 from .answers import Answer, Pending, ReplyBook
 from .exchange import Exchange, Gathered
+from .proving import OffLoop, Prover, in_threads
 
 CERTIFICATES_ASKED_UP_TO = 200
 """Up to so many targets, replies carry their certificate; beyond, missing ones are fetched (C5)."""
 FETCH_TIMEOUT_S = 5.0
+PROVE_WITHIN_S = 30.0
+"""After the time-out, for the signatures of answers that came before it: 64 MiB of them, RSA and new."""
 
 
 def _nothing(answer: Answer) -> None:
@@ -68,7 +71,8 @@ class Ask:
 class Caller:
     """A connected principal that signs requests and verifies answers.
 
-    ``now_ms`` is the wall clock, ``new_id`` yields 16 random bytes.
+    ``now_ms`` is the wall clock, ``new_id`` yields 16 random bytes, ``off_loop`` runs what proves
+    signatures.
     """
 
     session: Session
@@ -76,21 +80,37 @@ class Caller:
     book: ReplyBook
     now_ms: Callable[[], int]
     new_id: Callable[[], bytes]
+    off_loop: OffLoop = attrs.field(factory=in_threads)
 
     async def gather(
-        self, ask: Ask, *, timeout_s: float, on_answer: Callable[[Answer], None] = _nothing
+        self,
+        ask: Ask,
+        *,
+        timeout_s: float,
+        on_answer: Callable[[Answer], None] = _nothing,
+        into: Gathered | None = None,
     ) -> Gathered:
         """Send ``ask``; return when all who were asked have answered, or after ``timeout_s``.
 
-        ``on_answer`` sees each answer as it comes. Cancelling stops waiting; what was sent is sent.
+        ``on_answer`` sees each answer as it comes. Cancelling stops waiting; what was sent is sent,
+        and what came is in ``into``, which several asks may share.
         """
         started = trio.current_time()
-        gathered = Gathered()
-        with trio.move_on_after(timeout_s):
+        gathered = Gathered() if into is None else into
+        prover = Prover(self.book, self.off_loop, self.now_ms)
+        exchanges = [
+            self._exchange(each, prover, gathered, on_answer) for each in self._requests(ask)
+        ]
+        try:
             async with trio.open_nursery() as nursery:
-                for request in self._requests(ask):
-                    gathered.request_ids.append(request.id)
-                    nursery.start_soon(self._exchange(request, gathered, on_answer).run)
+                nursery.start_soon(prover.run)
+                with trio.move_on_after(timeout_s):
+                    await _run_all(exchanges)
+                prover.close()
+                nursery.cancel_scope.deadline = trio.current_time() + PROVE_WITHIN_S
+        finally:
+            for exchange in exchanges:
+                exchange.give_up()
         gathered.elapsed_s = trio.current_time() - started
         return gathered
 
@@ -127,29 +147,31 @@ class Caller:
         )
 
     def _exchange(
-        self, request: Request, gathered: Gathered, on_answer: Callable[[Answer], None]
+        self,
+        request: Request,
+        prover: Prover,
+        gathered: Gathered,
+        on_answer: Callable[[Answer], None],
     ) -> Exchange:
         message = self.signer.sign_request(encode_request(request))
-
-        async def fetch(identities: Sequence[str]) -> None:
-            await self._fetch_certificates(request, identities)
-
+        gathered.request_ids.append(request.id)
         return Exchange(
             session=self.session,
             book=self.book,
+            prover=prover,
             now_ms=self.now_ms,
             message=message,
             pending=Pending(
                 request=request,
                 message_hash=request_hash(message),
+                prefix=self.prefix(request.collective, request.id),
                 own_network=self.session.network,
                 sent_at_s=trio.current_time(),
             ),
             subjects=self._subjects(request),
-            prefix=self.prefix(request.collective, request.id),
             gathered=gathered,
             on_answer=on_answer,
-            fetch=fetch,
+            fetch=partial(self._fetch_certificates, request),
         )
 
     def _subjects(self, request: Request) -> tuple[str, ...]:
@@ -163,8 +185,8 @@ class Caller:
             return plain
         return tuple(federation_subject(request.network, subject) for subject in plain)
 
-    async def _fetch_certificates(self, request: Request, identities: Sequence[str]) -> None:
-        """Ask nodes for their certificates.
+    async def _fetch_certificates(self, request: Request, wanted: Mapping[str, bytes]) -> None:
+        """Ask nodes for the certificates of ``wanted``, hashes by identity.
 
         The answer needs no signature: a reply names its signer's certificate by hash (CWP-13).
         """
@@ -174,10 +196,17 @@ class Caller:
             network=request.network,
             collective=request.collective,
             ttl_ms=request.ttl_ms,
-            targets=tuple(identities),
+            targets=tuple(wanted),
             grade=Grade.LINK,
         )
-        gathered = await self.gather(ask, timeout_s=FETCH_TIMEOUT_S)
-        for answer in gathered.answers.values():
-            if isinstance(der := answer.data.get("certificate"), bytes):
-                self.book.certificates[sha256(der).digest()] = der
+
+        def keep(answer: Answer) -> None:
+            self.book.certificates.keep(answer.data.get("certificate"), wanted[answer.sender])
+
+        await self.gather(ask, timeout_s=FETCH_TIMEOUT_S, on_answer=keep)
+
+
+async def _run_all(exchanges: Sequence[Exchange]) -> None:
+    async with trio.open_nursery() as nursery:
+        for exchange in exchanges:
+            nursery.start_soon(exchange.run)

@@ -28,7 +28,10 @@ REQUEST = Request(
     want_certificate=True,
     max_reply_bytes=0,
 )
-PENDING = Pending(request=REQUEST, message_hash=b"h" * 32, own_network="alpha", sent_at_s=0.0)
+PREFIX = f"c/reply/alpha/{'i' * 26}/{'5' * 32}/{REQUEST.token}"
+PENDING = Pending(
+    request=REQUEST, message_hash=b"h" * 32, prefix=PREFIX, own_network="alpha", sent_at_s=0.0
+)
 
 
 def large_reply() -> tuple[Verifier, Incoming]:
@@ -46,8 +49,7 @@ def large_reply() -> tuple[Verifier, Incoming]:
     )
     signer = Signer(issued.key, issued.certificate_der)
     payload = signer.sign_reply(encode_reply(said), with_certificate=True)
-    subject = f"c/reply/alpha/{'i' * 26}/{'5' * 32}/{REQUEST.token}/alpha/n1"
-    return Verifier(authority.trusted), Incoming(subject, None, {}, payload)
+    return Verifier(authority.trusted), Incoming(f"{PREFIX}/alpha/n1", None, {}, payload)
 
 
 def test_a_reply_within_the_payload_limit_is_believed() -> None:
