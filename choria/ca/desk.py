@@ -21,7 +21,7 @@ from choria.enrol import (
     EnrolRefusal,
     Issued,
     Pending,
-    Refused,
+    Renew,
     decode_enrol_frame,
     encode_enrol_frame,
     mac_of_issued,
@@ -34,7 +34,6 @@ from choria.enrol import (
 from choria.errors import MessageError, TrustError
 from choria.policy import AuditRecord, Outcome
 from choria.trust import Role
-from choria.wire import clip_text
 
 from .authority import LEAF_DAYS
 from .files import CaError
@@ -42,6 +41,9 @@ from .index import is_taken
 from .invites import CLAIM_LIVES_MS, Claim, Invite, Invites
 from .node_issuer import NodeIssuer
 from .pace import Pace
+from .refusing import No as _No
+from .refusing import refused as _refused
+from .renewing import RenewalDesk
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +76,6 @@ class DeskSettings:
     days: float = LEAF_DAYS
 
 
-class _No(Exception):  # noqa: N818  # a fact
-    def __init__(self, reason: EnrolRefusal, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
 class EnrolDesk:
     """Answers applicants. One question at a time: whoever calls it sees to that."""
 
@@ -96,6 +92,7 @@ class EnrolDesk:
         self._audit = audit
         self._now_ms = now_ms
         self._pace = Pace()
+        self._renewals = RenewalDesk(issuer, settings.days, audit.write, now_ms)
 
     def answer(self, body: bytes, address: str, source: str) -> bytes:
         """Judge one question. Writes files; never raises but for bugs.
@@ -114,19 +111,37 @@ class EnrolDesk:
             frame = decode_enrol_frame(body)
         except MessageError as exc:
             return _refused(EnrolRefusal.MALFORMED, str(exc))
+        self._issuer.refresh()
         if isinstance(frame, AskAnchors):
             return self._issuer.anchors
-        if not isinstance(frame, Enrol):
+        if not isinstance(frame, Enrol | Renew):
             return _refused(EnrolRefusal.MALFORMED, "that is an answer and no question")
         return self._enrol(frame, address)
 
-    def _enrol(self, frame: Enrol, address: str) -> EnrolFrame:
+    def _enrol(self, frame: Enrol | Renew, address: str) -> EnrolFrame:
         try:
+            if isinstance(frame, Renew):
+                return self._renew(frame, address)
             return self._judged(frame, address)
         except (CaError, OSError):
-            log.exception("enrolment of %s from %s failed", frame.name, address)
+            log.exception("a question from %s could not be answered", address)
             text = "the CA cannot write down what it does: see the broker's log"
             return _refused(EnrolRefusal.BUSY, text, BUSY_RETRY_MS)
+
+    def _renew(self, frame: Renew, address: str) -> EnrolFrame:
+        try:
+            return self._renewals.judge(frame, address)
+        except _No as no:
+            log.info("renewal from %s refused: %s: %s", address, no.reason.name.lower(), no)
+            if no.reason is EnrolRefusal.NOT_PROVED:
+                self._audit.write_sparingly(self._unproved(address, str(no)))
+            return _refused(no.reason, str(no))
+
+    def _unproved(self, address: str, reason: str) -> AuditRecord:
+        return AuditRecord(
+            time_ms=self._now_ms(), outcome=Outcome.DENIED, reason=reason, agent="enrol", action="renew",
+            data={"address": address},
+        )  # fmt: skip
 
     def _judged(self, frame: Enrol, address: str) -> EnrolFrame:
         try:
@@ -223,7 +238,3 @@ class EnrolDesk:
         )
         log.info("enrolment of %s from %s: %s: %s", frame.name, address, outcome, reason)
         (self._audit.write_sparingly if sparingly else self._audit.write)(record)
-
-
-def _refused(reason: EnrolRefusal, text: str, retry_after_ms: int = 0) -> Refused:
-    return Refused(reason=reason, retry_after_ms=retry_after_ms, text=clip_text(text))

@@ -6,7 +6,7 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -128,3 +128,16 @@ def create_whole(path: Path, data: bytes) -> bool:
         beside.unlink()
     sync_folder(path.parent)
     return True
+
+
+def file_states(paths: Iterable[Path]) -> tuple[tuple[int, ...], ...]:
+    """What tells a changed file from the same one; empty for one that is not there."""
+    return tuple(_state(path) for path in paths)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

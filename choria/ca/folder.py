@@ -30,6 +30,7 @@ from .index import INDEX_NAME
 MAX_KEY_BYTES: Final = 16 * 1024
 _ENCRYPTED: Final = b"BEGIN ENCRYPTED PRIVATE KEY"
 _NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
+CERTIFICATE_FILES: Final = tuple(f"{name}.pem" for name in _NAMES)
 
 
 def init_ca(

@@ -69,6 +69,11 @@ def read_index(folder: Path) -> list[IndexLine]:
     ]
 
 
+def revoked_serials(folder: Path) -> frozenset[str]:
+    """What was taken back, by serial in hexadecimal. Raises CaError."""
+    return frozenset(entry.serial for entry in _lines(folder / REVOKED_NAME, RevokedEntry))
+
+
 def is_taken(folder: Path, role: Role, name: str, now_ms: int) -> bool:
     """Whether somebody of this role and name has a certificate that is good. Raises CaError."""
     return any(
