@@ -24,6 +24,8 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ttl_s: Seconds after which a node refuses the request.
         networks: Networks behind relays, by name: PEM file of the issuer of that network's nodes,
             which replies must chain to.
+        ddl_folders: Folders with DDLs of agents, searched first, as Choria's library folders are.
+        ddl_cache_s: Seconds after which a DDL that the fleet handed out is asked for again.
     """
 
     credentials: Path | None = None
@@ -35,3 +37,5 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     discovery_timeout_s: float = 2.0
     ttl_s: int = 60
     networks: dict[str, Path] = {}
+    ddl_folders: list[Path] = []
+    ddl_cache_s: int = 86_400
