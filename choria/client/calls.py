@@ -24,6 +24,7 @@ class CallResult:
         expected: Identities that the call was sent to.
         silent: Sent to, connected, and without an answer in time.
         gone: Sent to, but not connected; or known to have left before.
+        method: The discovery method that named them.
     """
 
     agent: str
@@ -36,6 +37,7 @@ class CallResult:
     started_ms: int
     discovery_s: float
     request_s: float
+    method: str = "broadcast"
 
     @property
     def answers(self) -> list[Answer]:
@@ -81,30 +83,26 @@ async def call(
         targets=tuple(found.names),
     )
     gathered = await caller.gather(ask, timeout_s=timeout_s, on_answer=on_answer)
-    return _account(what, scope, found, gathered, started_ms, trio.current_time() - started)
+    return account(ask, found, gathered, started_ms, trio.current_time() - started)
 
 
-def _account(
-    what: Call,
-    scope: Scope,
-    found: Discovery,
-    gathered: Gathered,
-    started_ms: int,
-    request_s: float,
+def account(
+    ask: Ask, found: Discovery, gathered: Gathered, started_ms: int, request_s: float
 ) -> CallResult:
-    missing = [name for name in found.names if name not in gathered.answers]
-    lost = [
-        Gone(identity=name, left_at_ms=None, why="left during the call")
-        for name in missing
-        if name in gathered.without
-    ]
+    """What became of the targets of ``ask``, and of whom discovery missed."""
+    expected = ask.targets or ()
+    missing = [name for name in expected if name not in gathered.answers]
+    why = "not connected" if found.listed else "left during the call"
+    without = set(gathered.without)
+    lost = [Gone(identity=name, left_at_ms=None, why=why) for name in missing if name in without]
     return CallResult(
-        agent=what.agent,
-        action=what.action,
-        network=scope.network,
-        expected=tuple(found.names),
+        agent=ask.agent,
+        action=ask.action,
+        network=ask.network,
+        method=found.method,
+        expected=expected,
         gathered=gathered,
-        silent=tuple(sorted(set(missing) - set(gathered.without)) + found.silent),
+        silent=tuple(sorted(set(missing) - without) + found.silent),
         gone=tuple(lost + found.gone),
         started_ms=started_ms,
         discovery_s=found.elapsed_s,

@@ -42,6 +42,9 @@ class Discovery:
         silent: Connected, asked, and without an answer.
         gone: Left within the last day and not back.
         asked: How many nodes the request was handed to; None when nobody could tell.
+        listed: Names that another method gave: nobody was asked whether they are there.
+        method: What gave the names.
+        source: Where that method has them from, for people; empty for a broadcast.
     """
 
     matched: list[Answer] = attrs.field(factory=list)
@@ -54,11 +57,14 @@ class Discovery:
     unknown_silent: int = 0
     rejected: int = 0
     elapsed_s: float = 0.0
+    listed: tuple[str, ...] = ()
+    method: str = "broadcast"
+    source: str = ""
 
     @property
     def names(self) -> list[str]:
         """The identities that matched, sorted."""
-        return sorted(answer.sender for answer in self.matched)
+        return sorted({*self.listed, *(answer.sender for answer in self.matched)})
 
 
 @attrs.frozen(kw_only=True)

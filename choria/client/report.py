@@ -45,7 +45,7 @@ def exit_of_discovery(found: Discovery) -> Exit:
     missing = _missing(found.silent, found.gone) or found.unknown_silent > 0
     if all_denied(found.refused) and not found.matched:
         return Exit.DENIED
-    if not found.matched and not found.refused and not missing:
+    if not found.names and not found.refused and not missing:
         return Exit.NO_NODES
     return _exit(bool(found.refused), missing=missing)
 
@@ -112,6 +112,7 @@ def _stats(result: CallResult) -> dict[str, Any]:
         "discover_time": int(result.discovery_s * NS),
         "start_time_utc": utc(result.started_ms),
         "network": result.network,
+        "discovery_method": result.method,
     }
 
 
@@ -119,13 +120,18 @@ def discovery_document(found: Discovery, network: str) -> dict[str, Any]:
     """``found`` as one JSON document."""
     return {
         "network": network,
+        "method": found.method,
+        "source": found.source or None,
         "nodes": [
-            {
-                "sender": answer.sender,
-                "ms": round(answer.elapsed_ms, 3),
-                "grade": answer.grade.value,
-            }
-            for answer in found.matched
+            *({"sender": name, "ms": None, "grade": None} for name in found.listed),
+            *(
+                {
+                    "sender": answer.sender,
+                    "ms": round(answer.elapsed_ms, 3),
+                    "grade": answer.grade.value,
+                }
+                for answer in found.matched
+            ),
         ],
         "not_matched": sorted(found.unmatched),
         "refused": [
