@@ -8,6 +8,7 @@ from .ddl_cache import DdlCache, Kept, KnownDdl
 from .ddl_source import AgentNotFound, HandedOut, agents_in_folders, ask_fleet, find_in_folders
 from .discovery import Discovery, Gone, Scope, discover
 from .exchange import Gathered
+from .reply_filter import ReplyFilter, parse_reply_filter
 from .report import Exit, call_document, discovery_document, exit_of_call, exit_of_discovery, utc
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "KnownDdl",
     "Rejected",
     "ReplyBook",
+    "ReplyFilter",
     "Scope",
     "agents_in_folders",
     "ask_fleet",
@@ -39,5 +41,6 @@ __all__ = [
     "exit_of_call",
     "exit_of_discovery",
     "find_in_folders",
+    "parse_reply_filter",
     "utc",
 ]

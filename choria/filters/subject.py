@@ -13,13 +13,20 @@ DataFunction: TypeAlias = Callable[..., Any]
 """A data plugin as compound filters call it: values in, a JSON value out, quick and without IO."""
 
 _NONE: Final[Mapping[str, DataFunction]] = {}
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine. ``functions`` are its data plugins by name."""
+    """One machine, or one reply of a machine.
+
+    Attributes:
+        functions: Data plugins by name.
+        variables: What expressions may name beside ``agents``, ``classes`` and ``facts``.
+    """
 
     identity: str
     facts: Facts
     agents: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     functions: Mapping[str, DataFunction] = _NONE
+    variables: Mapping[str, Any] = _NOTHING

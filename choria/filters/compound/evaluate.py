@@ -69,7 +69,7 @@ class _Run:
             case "facts":
                 return self._subject.facts.tree
             case _:
-                return None
+                return self._subject.variables.get(node.name)
 
     def _sorted(self, names: frozenset[str]) -> list[str]:
         self._budget.charge(len(names) // 8)
