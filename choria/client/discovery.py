@@ -69,13 +69,19 @@ class Discovery:
 
 @attrs.frozen(kw_only=True)
 class Scope:
-    """Where to look: a network, a collective, a filter, or named identities only."""
+    """Where to look: a network, a collective, a filter, or named identities only.
+
+    Attributes:
+        grade: How a node that matches must prove its answer at least. One that does not match says
+            so at link grade whatever is wanted (CWP-13.5-2).
+    """
 
     network: str
     collective: str
     filter: dict[int, list[Any]] = attrs.field(factory=dict)
     identities: tuple[str, ...] = ()
     ttl_ms: int = 60_000
+    grade: Grade = Grade.LINK
 
 
 def _nothing(answer: Answer) -> None:
@@ -112,7 +118,7 @@ def _ask(scope: Scope) -> Ask:
         ttl_ms=scope.ttl_ms,
         filter=scope.filter,
         targets=scope.identities or None,
-        grade=Grade.LINK,
+        grade=scope.grade,
     )
 
 

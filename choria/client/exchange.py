@@ -6,7 +6,7 @@ verdicts; those whose certificate nobody has wait until it was fetched, each nod
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import attrs
 import trio
@@ -57,6 +57,15 @@ class Gathered:
     published_s: float = 0.0
     elapsed_s: float = 0.0
 
+    def note_receipt(self, targets: Sequence[str], receipt: Receipt | None) -> None:
+        """Note what the broker says about one request to ``targets``; None: it did not say."""
+        if receipt is None:
+            self.partial = True
+            return
+        self.handed = (self.handed or 0) + receipt.handed
+        self.partial |= receipt.partial
+        self.without += [targets[index] for index in receipt.without if index < len(targets)]
+
     def reject(self, incoming: Incoming, why: str) -> None:
         """Note a message that proves nothing."""
         if len(self.rejected) < MAX_REJECTED:
@@ -85,6 +94,7 @@ class Exchange:
     _receipt: Receipt | None = None
     _answered: set[str] = attrs.field(factory=set)
     _held: dict[str, tuple[Job, bytes]] = attrs.field(factory=dict)
+    _fetching: dict[str, tuple[Job, bytes]] = attrs.field(factory=dict)
     _held_bytes: int = 0
     _held_more: trio.Event = attrs.field(factory=trio.Event)
     _fetched: set[str] = attrs.field(factory=set)
@@ -107,8 +117,9 @@ class Exchange:
 
     def give_up(self) -> None:
         """The time is over: who waits for a certificate has said nothing that can be believed."""
-        for job, _ in self._held.values():
+        for job, _ in [*self._fetching.values(), *self._held.values()]:
             self.gathered.reject(job.incoming, "its certificate could not be had in time")
+        self._fetching.clear()
         self._held.clear()
 
     async def _publish(self) -> None:
@@ -120,17 +131,10 @@ class Exchange:
 
     def _note_receipt(self, receipt: Receipt | None) -> None:
         self._receipt = receipt
-        if receipt is None:
-            self.gathered.partial = True
-            return
-        published_s = trio.current_time() - self.pending.sent_at_s
-        self.gathered.published_s = max(self.gathered.published_s, published_s)
-        self.gathered.handed = (self.gathered.handed or 0) + receipt.handed
-        self.gathered.partial |= receipt.partial
-        if targets := self.pending.request.targets:
-            self.gathered.without += [
-                targets[index] for index in receipt.without if index < len(targets)
-            ]
+        self.gathered.note_receipt(self.pending.request.targets, receipt)
+        if receipt is not None:
+            published_s = trio.current_time() - self.pending.sent_at_s
+            self.gathered.published_s = max(self.gathered.published_s, published_s)
 
     async def _receive(self, replies: ByteQueue[Incoming]) -> None:
         while True:
@@ -221,13 +225,15 @@ class Exchange:
             batch = self._next_held()
             if batch:
                 await self.fetch({sender: hash_ for sender, (_, hash_) in batch.items()})
-            for job, _ in batch.values():
-                await self.prover.put(job)
+            for sender in batch:
+                await self.prover.put(self._fetching[sender][0])
+                del self._fetching[sender]
 
     def _next_held(self) -> dict[str, tuple[Job, bytes]]:
         batch = {sender: self._held.pop(sender) for sender in list(self._held)[:FETCH_AT_ONCE]}
         self._held_bytes -= sum(job.incoming.size for job, _ in batch.values())
         self._fetched |= batch.keys()
+        self._fetching |= batch
         if not self._held:
             self._held_more = trio.Event()
         return batch
