@@ -2,16 +2,18 @@
 (* Relays between networks. Each member of Instances is a relay process that   *)
 (* joins two networks; several may join the same two and share the work.       *)
 (*                                                                             *)
-(* REQ: CWP-14.3-1 CWP-14.3-2 CWP-14.3-3 CWP-14.3-4 CWP-6.7-1 CWP-6.12-1       *)
-(* REQ: CWP-13.5-1 CWP-13.6-9 CWP-14.1-6                                       *)
+(* REQ: CWP-14.3-1 CWP-14.3-2 CWP-14.3-3 CWP-14.3-4 CWP-14.3-5 CWP-14.3-8      *)
+(* REQ: CWP-6.7-1 CWP-6.12-1 CWP-13.5-1 CWP-13.6-9 CWP-14.1-6                  *)
 (*                                                                             *)
 (* Bounds: networks, relays and requests as the configuration says; "any       *)
 (* topology" is every subset of the pairs of networks, chosen in the first     *)
-(* state, two relays on each pair that is joined. Clients of Askers publish each*)
-(* request for any other network (one asker is as good as all, by symmetry),   *)
-(* also with a second hop that nobody may ask for. MaxCopies messages on the way to a relay, or published, come twice;    *)
-(* MaxDeaths relays die with what they carry. The window holds a payload until *)
-(* its time is over.                                                           *)
+(* state, two relays on each pair that is joined. Clients of Askers publish    *)
+(* each request for any other network (one asker is as good as all, by         *)
+(* symmetry), also with a second hop that nobody may ask for. MaxCopies        *)
+(* messages on the way to a relay, or published, come twice; MaxDeaths relays  *)
+(* die with what they carry. The window of each direction of a relay holds a   *)
+(* payload until its time is over, and Capacity of them at most: what finds no *)
+(* room is not carried.                                                        *)
 (*                                                                             *)
 (* Properties                                                                  *)
 (*   NoLoop        what crossed one relay crosses no second one                *)
@@ -19,22 +21,28 @@
 (*                 the relays that share the work are the same                 *)
 (*   RunsOnce      a request runs once, also when relays die                   *)
 (*   HomeOnly      a reply arrives in the network that asked, nowhere else     *)
-(*   RepliesReturn a reply that was published comes home once, if a relay lives*)
-(*                 that can carry it and none died carrying it; where a request*)
-(*                 went over does not matter                                   *)
+(*   RepliesReturn a reply that was published comes home once, if a relay      *)
+(*                 lives that can carry it, none died carrying it and there    *)
+(*                 was room to remember it; where a request went over does     *)
+(*                 not matter                                                  *)
+(*   Bounded       no direction remembers more than Capacity                   *)
 (*                                                                             *)
 (* Abstractions: a message is its payload (the window's key); one broker a     *)
 (* network, so choosing a relay is one step; the choice by rendezvous hash is  *)
-(* a fixed preference: a question has the first relay, its answer either; the node has  *)
-(* the guard of Replay.tla; receipts are not carried. Time is one event for    *)
-(* each request: Old, when its TTL and the window of 300 s have passed.        *)
+(* a fixed preference: a question has the first relay, its answer either; the  *)
+(* node has the guard of Replay.tla; receipts, headers and back-pressure are   *)
+(* not in it. Time is one event, Later, MaxOld times: the TTL of all that was  *)
+(* asked and the windows' 300 s have passed; a message that still travels then *)
+(* may be old to the node and new to the window. Capacity is one asker's       *)
+(* share: there is one, and shares do not meet (CWP-14.3-6).                   *)
 (*                                                                             *)
-(* Mutants: random (any relay of the group is picked) and short (the window    *)
-(* forgets early) must fail NoDuplicate; third (a relay may publish for a      *)
-(* third network) must fail NoLoop; sticky (a relay carries only replies to    *)
-(* requests that it carried) must fail RepliesReturn.                          *)
+(* Mutants: random (any relay of the group is picked), short (the window       *)
+(* forgets early) and evict (a full window forgets) must fail NoDuplicate;     *)
+(* grow (a full window takes more) must fail Bounded; third (a relay may       *)
+(* publish for a third network) must fail NoLoop; sticky (a relay carries only *)
+(* replies to requests that it carried) must fail RepliesReturn.               *)
 EXTENDS Naturals, FiniteSets, Sequences
-CONSTANTS Networks, Askers, Requests, Topologies, MaxCopies, MaxDeaths, MaxOld, Hops, Mutant, Recording
+CONSTANTS Networks, Askers, Requests, Topologies, MaxCopies, MaxDeaths, MaxOld, Hops, Capacity, Mutant, Recording
 VARIABLES pairs,    \* the pairs of networks that are joined
           live,     \* relays that live: <<pair, number>>
           prefer,   \* prefer[m]: the number of the relay that a payload prefers
@@ -43,8 +51,8 @@ VARIABLES pairs,    \* the pairs of networks that are joined
           window,   \* window[relay]: what it forwarded, with the network it went to
           came,     \* came[n]: how often a fresh payload was published in n by relays
           steady,   \* payloads for which the choice of relay has not changed
-          ran, old, home, crossed, dropped, copies, deaths, act
-vars == <<pairs, live, prefer, asked, net, window, came, steady, ran, old, home, crossed, dropped, copies, deaths, act>>
+          ran, old, home, crossed, dropped, copies, deaths, later, act
+vars == <<pairs, live, prefer, asked, net, window, came, steady, ran, old, home, crossed, dropped, copies, deaths, later, act>>
 
 Pairs == {p \in SUBSET Networks : Cardinality(p) = 2}
 AllTopologies == SUBSET Pairs
@@ -64,7 +72,7 @@ Init == /\ pairs \in Topologies /\ live = pairs \X {1, 2}
         /\ asked = [q \in Requests |-> [from |-> "", path |-> <<>>]] /\ net = {}
         /\ window = [r \in Pairs \X {1, 2} |-> {}] /\ came = [n \in Networks |-> [m \in Messages |-> 0]]
         /\ steady = Messages /\ ran = [q \in Requests |-> 0] /\ old = {}
-        /\ home = [n \in Networks |-> [q \in Requests |-> 0]] /\ crossed = 0 /\ dropped = {} /\ copies = 0 /\ deaths = 0
+        /\ home = [n \in Networks |-> [q \in Requests |-> 0]] /\ crossed = 0 /\ dropped = {} /\ copies = 0 /\ deaths = 0 /\ later = 0
         /\ act = [name |-> "init"]
 
 \* The client's broker knows rows with one network only (section 14.2); a hostile one lets two pass.
@@ -72,12 +80,12 @@ Ask(q, n, path) == /\ asked[q].path = <<>> /\ path[1] # n
                    /\ asked' = [asked EXCEPT ![q] = [from |-> n, path |-> path]]
                    /\ net' = net \cup {Packet(<<q, "ask">>, n, path, Nobody, 0, 0)}
                    /\ Note([name |-> "ask", request |-> q, at |-> n, path |-> path])
-                   /\ UNCHANGED <<pairs, live, prefer, window, came, steady, ran, old, home, crossed, dropped, copies, deaths>>
+                   /\ UNCHANGED <<pairs, live, prefer, window, came, steady, ran, old, home, crossed, dropped, copies, deaths, later>>
 \* At least once somewhere below, or a hostile broker: the same message again.
 Copy(p) == /\ copies < MaxCopies /\ p.copy = 0 /\ copies' = copies + 1
            /\ net' = net \cup {[p EXCEPT !.copy = copies + 1]}
            /\ Note([name |-> "copy", m |-> p.m, at |-> p.at, to |-> p.to])
-           /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, ran, old, home, crossed, dropped, deaths>>
+           /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, ran, old, home, crossed, dropped, deaths, later>>
 \* For which network a message in p.at is meant; p.at itself when it has arrived.
 Toward(p) == IF p.m[2] = "answer" THEN From(p.m[1]) ELSE IF p.path = <<>> THEN p.at ELSE p.path[1]
 Group(p) == {r \in live : r[1] = {p.at, Toward(p)}}
@@ -90,7 +98,7 @@ Route(p) == /\ p.to = Nobody /\ Toward(p) # p.at
                ELSE /\ \E r \in Chosen(p) : /\ net' = (net \ {p}) \cup {[p EXCEPT !.to = r]}
                                             /\ Note([name |-> "route", m |-> p.m, at |-> p.at, to |-> r])
                     /\ UNCHANGED dropped
-            /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, ran, old, home, crossed, copies, deaths>>
+            /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, ran, old, home, crossed, copies, deaths, later>>
 \* A relay takes a message, and publishes it on its other side unless its window knows it.
 Carry(p) ==
   LET far == Toward(p)
@@ -100,16 +108,21 @@ Carry(p) ==
       may == rest = <<>> \/ p.m[2] = "answer" \/ Mutant = "third"
       knows == Mutant # "sticky" \/ p.m[2] = "ask" \/ \E k \in window[p.to] : k[1] = <<p.m[1], "ask">>
       seen == key \in window[p.to]
-      out == IF seen THEN "repeated" ELSE IF ~knows THEN "unknown" ELSE IF ~may THEN "refused" ELSE "carried"
+      held == {k \in window[p.to] : k[3] = far}
+      full == Cardinality(held) >= Capacity
+      out == IF seen THEN "repeated" ELSE IF ~knows THEN "unknown"
+             ELSE IF full /\ Mutant \notin {"evict", "grow"} THEN "full" ELSE IF ~may THEN "refused" ELSE "carried"
+      room == IF full /\ Mutant = "evict" THEN window[p.to] \ {CHOOSE k \in held : TRUE} ELSE window[p.to]
   IN /\ p.to # Nobody
-     /\ window' = IF out = "unknown" THEN window ELSE [window EXCEPT ![p.to] = @ \cup {key}]
+     /\ window' = IF out \in {"unknown", "full"} THEN window ELSE [window EXCEPT ![p.to] = room \cup {key}]
+     /\ dropped' = IF out = "full" THEN dropped \cup {p.m} ELSE dropped
      /\ IF out = "carried"
         THEN /\ net' = (net \ {p}) \cup {[p EXCEPT !.at = far, !.path = rest, !.to = Nobody, !.hops = @ + 1]}
              /\ crossed' = IF p.hops + 1 > crossed THEN p.hops + 1 ELSE crossed
              /\ came' = IF p.m[1] \in old THEN came ELSE [came EXCEPT ![far][p.m] = @ + 1]
         ELSE net' = net \ {p} /\ UNCHANGED <<crossed, came>>
      /\ Note([name |-> "carry", m |-> p.m, at |-> p.at, relay |-> p.to, path |-> p.path, out |-> out])
-     /\ UNCHANGED <<pairs, live, prefer, asked, steady, ran, old, home, dropped, copies, deaths>>
+     /\ UNCHANGED <<pairs, live, prefer, asked, steady, ran, old, home, copies, deaths, later>>
 \* A message is where it was meant to go. A node runs what is fresh and new to it, and answers once.
 Arrive(p) ==
   LET q == p.m[1]  runs == p.m[2] = "ask" /\ ran[q] = 0 /\ q \notin old
@@ -118,30 +131,33 @@ Arrive(p) ==
      /\ ran' = IF runs THEN [ran EXCEPT ![q] = @ + 1] ELSE ran
      /\ home' = IF p.m[2] = "answer" THEN [home EXCEPT ![p.at][q] = @ + 1] ELSE home
      /\ Note([name |-> "arrive", m |-> p.m, at |-> p.at, runs |-> runs])
-     /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, old, crossed, dropped, copies, deaths>>
-\* TTL and window have passed for q: every relay forgets it, no node runs it. The mutant forgets earlier.
-Old(q) == /\ asked[q].path # <<>> /\ q \notin old /\ Cardinality(old) < MaxOld
-          /\ old' = old \cup {q} /\ window' = [r \in DOMAIN window |-> {k \in window[r] : k[1][1] # q}]
-          /\ Note([name |-> "old", request |-> q])
-          /\ UNCHANGED <<pairs, live, prefer, asked, net, came, steady, ran, home, crossed, dropped, copies, deaths>>
+     /\ UNCHANGED <<pairs, live, prefer, asked, window, came, steady, old, crossed, dropped, copies, deaths, later>>
+\* TTL and window have passed: every relay forgets, and no node runs what was asked. The mutant forgets earlier.
+Later == LET asks == {q \in Requests : asked[q].path # <<>>}
+         IN /\ ~(asks \subseteq old) /\ later < MaxOld /\ later' = later + 1
+            /\ old' = asks /\ window' = [r \in DOMAIN window |-> {}]
+            /\ Note([name |-> "later"])
+            /\ UNCHANGED <<pairs, live, prefer, asked, net, came, steady, ran, home, crossed, dropped, copies, deaths>>
 Forget(q) == /\ Mutant = "short" /\ asked[q].path # <<>>
              /\ window' = [r \in DOMAIN window |-> {k \in window[r] : k[1][1] # q}] /\ Note([name |-> "forget"])
-             /\ UNCHANGED <<pairs, live, prefer, asked, net, came, steady, ran, old, home, crossed, dropped, copies, deaths>>
+             /\ UNCHANGED <<pairs, live, prefer, asked, net, came, steady, ran, old, home, crossed, dropped, copies, deaths, later>>
 Die(r) == /\ deaths < MaxDeaths /\ r \in live /\ deaths' = deaths + 1 /\ live' = live \ {r}
           /\ net' = {p \in net : p.to # r} /\ dropped' = dropped \cup {p.m : p \in {x \in net : x.to = r}}
           \* Whom this relay would have got goes to another from now on.
           /\ steady' = {m \in steady : prefer[m] # r[2]} /\ window' = [window EXCEPT ![r] = {}]
           /\ Note([name |-> "die", relay |-> r])
-          /\ UNCHANGED <<pairs, prefer, asked, came, ran, old, home, crossed, copies>>
+          /\ UNCHANGED <<pairs, prefer, asked, came, ran, old, home, crossed, copies, later>>
 
 Next == \/ \E q \in Requests, n \in Askers, path \in Paths : Ask(q, n, path)
         \/ \E p \in net : Copy(p) \/ Route(p) \/ Carry(p) \/ Arrive(p)
-        \/ \E q \in Requests : Old(q) \/ Forget(q)
+        \/ \E q \in Requests : Forget(q)
+        \/ Later
         \/ \E r \in live : Die(r)
 Spec == Init /\ [][Next]_vars
 
 NoLoop == crossed <= 1
 NoDuplicate == \A n \in Networks, m \in Messages : came[n][m] > 1 => m \notin steady
+Bounded == \A r \in DOMAIN window, n \in Networks : Cardinality({k \in window[r] : k[3] = n}) <= Capacity
 RunsOnce == \A q \in Requests : ran[q] <= 1
 HomeOnly == \A q \in Requests, n \in Networks : home[n][q] > 0 => n = From(q)
 \* When nothing is on the way any more, an answer that was not lost with a relay is home; twice only by copies.

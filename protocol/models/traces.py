@@ -72,6 +72,8 @@ SOURCES: Final[Mapping[str, Source]] = {
     "relay": Source(
         "Relay", {"Topologies": "AllJoined", "MaxCopies": "1", "MaxDeaths": "0"}, _relay
     ),
+    "relay-die": Source("Relay_full", {"Requests": "{1}", "MaxOld": "0", "Capacity": "9"}, _relay),
+    "relay-full": Source("Relay_full", {"MaxDeaths": "0", "MaxCopies": "0"}, _relay),
 }
 
 

@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import pytest
 import trio
+import trio.testing
 
-from choria.federation import Seen, Window
+from choria.federation import Seen, Window, relay
+from choria.wire import split_tail
 from tests.support.guard_walk import Node, to_ms
 from tests.support.link_walk import Ends
-from tests.support.relay_walk import Relays
+from tests.support.relay_walk import Relays, joined
 from tests.support.traces import TraceFile, load_traces
 
 
@@ -50,28 +52,56 @@ def test_replay_guards_walk_every_edge(name: str, capsys: pytest.CaptureFixture[
     check_covered(traces, capsys)
 
 
-async def walk_relays(traces: TraceFile) -> None:
-    async with trio.open_nursery() as nursery:
+NETWORKS = ("alpha", "beta", "gamma")
+RELAYS = {"relay": (NETWORKS, 9), "relay-die": (NETWORKS[:2], 9), "relay-full": (NETWORKS[:2], 1)}
+"""The networks that are joined, and how much one asker may have in a direction's window."""
+
+
+async def walk_relays(traces: TraceFile, clock: trio.testing.MockClock) -> None:
+    names, share = RELAYS[traces.name]
+    async with joined(names) as sites, trio.open_nursery() as nursery:
         for walk in traces.walks():
-            relays = Relays(walk, nursery)
+            relays = Relays(sites, 2 * share, nursery, clock)
+            await relays.start(walk)
             for at, step in enumerate(walk):
                 try:
                     await relays.do(step)
                 except Exception as wrong:
-                    wrong.add_note(f"relay: after {walk[: at + 1]}")
+                    wrong.add_note(f"{traces.name}: after {walk[: at + 1]}")
                     raise
+            relays.stop()
 
 
-async def test_relays_walk_every_edge(capsys: pytest.CaptureFixture[str]) -> None:
-    traces = load_traces("relay")
-    await walk_relays(traces)
+@pytest.mark.parametrize("name", RELAYS)
+async def test_relays_between_hubs_walk_every_edge(
+    name: str, capsys: pytest.CaptureFixture[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    traces = load_traces(name)
+    await walk_relays(traces, autojump_clock)
     check_covered(traces, capsys)
 
 
-async def test_a_relay_without_memory_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Window, "take", lambda *_: Seen.NEW)
-    with pytest.RaisesGroup(AssertionError):
-        await walk_relays(load_traces("relay"))
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("relay", Seen.NEW), ("relay-full", Seen.NEW), ("relay", Seen.FULL), ("relay", Seen.REPEATED)],
+)
+async def test_relays_with_a_wrong_memory_are_caught(
+    name: str,
+    says: Seen,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    monkeypatch.setattr(Window, "take", lambda *_: says)
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await walk_relays(load_traces(name), autojump_clock)
+
+
+async def test_a_relay_that_drops_headers_is_caught(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(relay, "split_tail", lambda tail: split_tail(tail)._replace(headers={}))
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await walk_relays(load_traces("relay"), autojump_clock)
 
 
 def test_a_guard_that_forgets_a_millisecond_early_is_caught() -> None:
