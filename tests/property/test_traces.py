@@ -17,7 +17,8 @@ from choria.federation import Seen, Window, relay
 from choria.wire import split_tail
 from tests.support.guard_walk import Node, to_ms
 from tests.support.link_walk import Ends
-from tests.support.relay_walk import Relays, joined
+from tests.support.relay_sites import joined
+from tests.support.relay_walk import Relays
 from tests.support.traces import TraceFile, load_traces
 
 

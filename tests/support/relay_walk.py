@@ -9,11 +9,8 @@ the code as it runs: encoding, permissions, the choice of the relay, the windows
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from functools import cache
+from contextlib import AsyncExitStack, ExitStack
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -21,74 +18,20 @@ from typing import Any, Final, cast
 import attrs
 import trio
 import trio.testing
-from typing_extensions import override
 
 from choria.broker.groups import weight
 from choria.broker.member import Member as Linked
 from choria.errors import Reason
 from choria.federation import run_relay
 from choria.federation.window import KEEP_S, SLOT_S
-from choria.net import Incoming, RoutedMessage, Session, SessionSettings, open_session
+from choria.net import Incoming
 from choria.net.bytequeue import ByteQueue
-from choria.trust import Role
-from choria.wire import Publish, split_tail
-from tests.support.network import Member, Network, a_network, now_ms
+from choria.wire import split_tail
+from tests.support.relay_sites import AGENT, NODE, HeldBack, Site, a_session, relay_member
 from tests.support.traces import Step
 
-AGENT: Final = "choria/agent/discovery"
-NODE: Final = "web1"
 LATER_S: Final = KEEP_S + SLOT_S
 _serial = itertools.count().__next__
-
-
-class HeldBack(ByteQueue[RoutedMessage]):
-    """A relay's incoming messages; each waits until it is chosen."""
-
-    def __init__(self) -> None:
-        super().__init__(1 << 30)
-        self.waiting: list[RoutedMessage] = []
-
-    @override
-    async def put(self, item: RoutedMessage, size: int) -> None:
-        await trio.lowlevel.checkpoint()
-        self.waiting.append(item)
-
-    def choose(self, payload: bytes) -> None:
-        """Let one message with ``payload`` go on."""
-        item = self.find(payload)
-        self.waiting.remove(item)
-        self.put_nowait(item, 1)
-
-    def find(self, payload: bytes) -> RoutedMessage:
-        return next(one for one in self.waiting if split_tail(one.frame.tail).payload == payload)
-
-
-@attrs.define(eq=False)
-class Site:
-    """One network: its hub behind a gate, its client and its node."""
-
-    network: Network
-    client: Session
-    node: Session
-    gate: list[tuple[Linked, Publish]] = attrs.field(factory=list)
-
-    def close_gate(self) -> None:
-        handlers = dict(self.network.hub._handlers)
-        handlers[Publish] = lambda member, frame, _now: self.gate.append((member, frame))
-        self.network.hub._handlers = handlers
-
-    def find(self, payload: bytes) -> tuple[Linked, Publish]:
-        return next(held for held in self.gate if split_tail(held[1].tail).payload == payload)
-
-    def release(self, payload: bytes, *, unchecked: bool = False) -> None:
-        """Let the hub take one message; ``unchecked`` as a hostile broker would."""
-        member, frame = self.find(payload)
-        self.gate.remove((member, frame))
-        hub, now = self.network.hub, trio.current_time()
-        if unchecked:
-            hub._delivery.publish(member, frame, now)
-        else:
-            hub._publish(member, frame, now)
 
 
 @attrs.define(eq=False)
@@ -275,34 +218,3 @@ class Relays:
         token, name = self.instances[pair, number].names[near]
         relay = SimpleNamespace(session=token, principal=SimpleNamespace(name=name))
         return weight(cast("Linked", relay), digest)
-
-
-@asynccontextmanager
-async def a_session(member: Member, seed: int) -> AsyncIterator[Session]:
-    rng = random.Random(seed)
-    async with open_session(member.connector, SessionSettings(), rng=rng, now_ms=now_ms) as session:
-        await session.wait_connected(30)
-        yield session
-
-
-@cache
-def relay_member(network: Network, far: str, number: int) -> Member:
-    """A relay's certificate: made once a network, since keys take time."""
-    return network.member(Role.RELAY, f"r{number}-{far}", [f"relay:{far}"])
-
-
-@asynccontextmanager
-async def joined(names: tuple[str, ...]) -> AsyncIterator[dict[str, Site]]:
-    """Networks with a client and a node each, for any number of walks."""
-    async with AsyncExitStack() as stack:
-        sites = {}
-        for name in names:
-            network = await stack.enter_async_context(a_network(name))
-            members = network.member(Role.CLIENT, "rip"), network.member(Role.NODE, NODE)
-            client, node = [await stack.enter_async_context(a_session(m, 7)) for m in members]
-            await node.subscribe(AGENT)
-            sites[name] = Site(network, client, node)
-        await trio.testing.wait_all_tasks_blocked()
-        for site in sites.values():
-            site.close_gate()
-        yield sites
