@@ -7,7 +7,7 @@ raising ``LinkLost``; none of them outlives it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,7 +64,8 @@ class Attachment:
     refused: Callable[[Error, Outgoing | None], None]
     _open: bool = False
     _notes: OrderedDict[int, Outgoing] = field(default_factory=OrderedDict)
-    _early: list[Event] = field(default_factory=list)
+    _events: deque[Event] = field(default_factory=deque)
+    _retired: bool = False
     _farewell: Goodbye | None = None
     _idle: trio.CancelScope = field(default_factory=trio.CancelScope)
 
@@ -77,9 +78,9 @@ class Attachment:
             RemoteProtocolError: it speaks something else.
         """
         await self._send_frame(hello)
-        while not self._early:
-            self._early += await self._receive()
-        first = self._early.pop(0)
+        while not self._events:
+            self._events += await self._receive()
+        first = self._events.popleft()
         if isinstance(first, Goodbye):
             await self._answer(first)
         if not isinstance(first, Welcome):
@@ -90,9 +91,10 @@ class Attachment:
         return first
 
     async def run(self, resume: list[Outgoing]) -> None:
-        """Carry frames until the link ends; never returns normally before the outbox is closed.
+        """Carry frames until the link ends; never returns normally before that is asked for.
 
-        Cancelling aborts the link. Returns when the outbox was closed and is empty.
+        Cancelling aborts the link. Returns when the outbox was closed and is empty, or when it was
+        retired; then ``drain`` it.
 
         Args:
             resume: Frames to send before anything that waits: the subscriptions.
@@ -107,6 +109,22 @@ class Attachment:
             if self._farewell is not None:
                 await self._answer(self._farewell)
             nursery.cancel_scope.cancel()
+
+    def retire(self) -> None:
+        """Let another link of the session send what waits from now on; ``run`` returns soon."""
+        self._retired = True
+        self._idle.cancel()
+
+    async def drain(self) -> None:
+        """Say GOODBYE and hand over what still comes, to the end. Cancelling aborts the link.
+
+        For a link that was retired: nothing that was delivered to it is lost (CWP-18.7-9).
+
+        Raises:
+            LinkLost, Farewell: the link's end.
+        """
+        await self.say_goodbye(Reason.NORMAL)
+        await self._read()
 
     async def say_goodbye(self, reason: Reason, text: str = "") -> None:
         """Last frame, as far as it can still be sent. Cancelling leaves it unsent."""
@@ -130,14 +148,18 @@ class Attachment:
         return self.link.receive(data, trio.current_time())
 
     async def _read(self) -> None:
-        events, self._early = self._early, []
         while True:
-            for event in events:
-                await self._handle(event)
-            events = await self._receive()
+            while self._events:
+                await self._handle(self._events[0])
+                self._events.popleft()  # only now: who drains the link later takes up the rest
+            self._events += await self._receive()
 
     async def _handle(self, event: Event) -> None:
         match event:
+            case Goodbye() if self._retired:
+                raise Farewell(event)
+            case Ping() if self._retired:  # nothing is said after GOODBYE
+                await trio.lowlevel.checkpoint()
             case Ping():
                 self._control(Pong(token=event.token))
             case RefusedFrame():
@@ -180,7 +202,7 @@ class Attachment:
 
     async def _wait_ready(self) -> bool:
         """Wait for something to send; False when this link shall send no more of it."""
-        if self._farewell is None:
+        if self._farewell is None and not self._retired:
             with trio.CancelScope() as self._idle:
                 return await self.outbox.wait_ready()
         return False

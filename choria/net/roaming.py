@@ -30,11 +30,12 @@ from choria.wire import (
     encode_frame,
 )
 
-from .attachment import Attachment, Farewell
+from .attachment import Attachment, Farewell, close_quickly
 from .backoff import Backoff, wait_after_s
 from .connector import Connector, Wire
 from .endpoints import Endpoint
 from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
+from .moving import DRAIN_S, Mover, Moves
 from .outbox import Outbox
 
 if TYPE_CHECKING:
@@ -90,9 +91,11 @@ class Roaming:
         self._attachment: Attachment | None = None
         self._left = trio.Event()
         self._changed = trio.lowlevel.ParkingLot()
+        self._moves = Moves()
         self.limits: Limits = settings.limits
         self.broker: str | None = None
         self.number = 0
+        self._begun = 0
         self.welcomed = 0
         self.time_offset_ms = 0
         self.last_error = ""
@@ -117,6 +120,17 @@ class Roaming:
         if not self.failures:
             return self.last_error or "no broker is known: configure one, or its SRV records"
         return "; ".join(f"{where}: {why}" for where, why in self.failures.items())
+
+    async def move(self) -> None:
+        """Change to a second link to the same broker. Cancel-safe: the present link stays.
+
+        Raises:
+            LinkLost: there is no link, or none could be opened beside it; says why.
+        """
+        if self.broker is None:
+            await trio.lowlevel.checkpoint()
+            raise LinkLost(f"there is no link to move: {self.failures_text()}")
+        await self._moves.ask(self._settings.connect_within_s)
 
     def encode_publish(self, frame: Publish, payload_bytes: int) -> bytes:
         """Encode within the broker's limits. Raises LocalProtocolError."""
@@ -189,7 +203,8 @@ class Roaming:
 
     async def _attempt(self, endpoint: Endpoint) -> None:
         """One link from connect to its end; every failure ends here, in words."""
-        self.number += 1
+        self._begun += 1
+        self.number = self._begun
         try:
             await self._link_to(endpoint)
         except* Farewell as group:
@@ -209,18 +224,21 @@ class Roaming:
             if deadline.cancelled_caught or wire is None:
                 raise LinkLost(f"no WELCOME within {self._settings.connect_within_s:g} s")
             self._welcome(endpoint, welcome)
-            await self._carry(attachment)
+            await self._carry(attachment, endpoint)
         finally:
             if wire is not None:
                 await wire.aclose()
 
     def _attach(self, wire: Wire) -> Attachment:
-        number = self.number
+        self._attachment = self._make_attachment(wire, self.number)
+        return self._attachment
+
+    def _make_attachment(self, wire: Wire, number: int) -> Attachment:
 
         async def take(event: Event) -> None:
             await self._guest.take(event, number)
 
-        self._attachment = Attachment(
+        return Attachment(
             number=number,
             wire=wire,
             link=Link(Side.MEMBER, self._settings.limits, now=trio.current_time()),
@@ -228,7 +246,6 @@ class Roaming:
             take=take,
             refused=self._guest.refused,
         )
-        return self._attachment
 
     async def _log_in(self, attachment: Attachment) -> Welcome:
         try:
@@ -262,9 +279,31 @@ class Roaming:
         log.info("welcomed by broker %s at %s", welcome.broker, endpoint.text)
         self._changed.unpark_all()
 
-    async def _carry(self, attachment: Attachment) -> None:
+    async def _carry(self, attachment: Attachment, endpoint: Endpoint) -> None:
+        """Carry a link to its end, and those that it moves to, each while the one before drains."""
+        present, wires = attachment, []
+        async with trio.open_nursery() as drains:
+            try:
+                while (following := await self._carry_one(present, endpoint)) is not None:
+                    drains.start_soon(self._drain, present)
+                    present = following
+                    wires.append(present.wire)
+            finally:
+                with close_quickly():
+                    for wire in wires:
+                        await wire.aclose()
+            drains.cancel_scope.cancel()
+
+    async def _carry_one(self, attachment: Attachment, endpoint: Endpoint) -> Attachment | None:
+        """One link; the one that follows it, or None when the session has been left."""
+        mover = Mover(self._moves, partial(self._open_another, endpoint), attachment)
         try:
-            await attachment.run(self._guest.subscriptions(attachment.number))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(mover.run)
+                await attachment.run(self._guest.subscriptions(attachment.number))
+                nursery.cancel_scope.cancel()
+            if mover.following is not None:
+                return mover.following
             # The outbox was closed and is empty: we are leaving.
             with trio.move_on_after(LAST_WORDS_S):
                 await attachment.say_goodbye(Reason.NORMAL)
@@ -272,6 +311,34 @@ class Roaming:
         except* ProtocolError as group:
             await last_words(attachment, first_of(group))
             raise
+        return None
+
+    async def _open_another(self, endpoint: Endpoint) -> Attachment:
+        """A second link to the same broker, welcomed. Cancelling closes it. Raises as an attempt."""
+        wire = await self._connector.connect(endpoint)
+        try:
+            self._begun += 1
+            attachment = self._make_attachment(wire, self._begun)
+            welcome = await attachment.log_in(self._hello, partial(self._check_welcome, attachment))
+        except BaseException:
+            with close_quickly():
+                await wire.aclose()
+            raise
+        self._attachment, self.number = attachment, attachment.number
+        self.outbox.forget_controls()  # they were for the link before
+        self._welcome(endpoint, welcome)
+        return attachment
+
+    async def _drain(self, attachment: Attachment) -> None:
+        try:
+            with trio.move_on_after(DRAIN_S):
+                await attachment.drain()
+        except (ChoriaError, Farewell, OSError) as end:
+            log.debug("the link before has ended: %s", end)
+        finally:
+            self._guest.link_lost(attachment.receipts_asked())
+            with close_quickly():
+                await attachment.wire.aclose()
 
     def _detach(self) -> None:
         attachment, self._attachment = self._attachment, None

@@ -153,6 +153,17 @@ class Session:
         """Wait until there is no link. Cancel-safe."""
         await self._roaming.wait_disconnected()
 
+    async def move(self) -> None:
+        """Change to a new link, made as the connector makes one now: with a renewed certificate.
+
+        The new link is welcomed and subscribed before the old one says GOODBYE, and what came over
+        the old one is still handed over (CWP-18.7-9). Cancel-safe: the present link stays.
+
+        Raises:
+            LinkLost: there is no link, or none could be opened beside it; the present one stays.
+        """
+        await self._roaming.move()
+
     async def subscribe(self, *patterns: str, group: str | None = None) -> None:
         """Ask for what is published on ``patterns``, now and after every reconnect.
 
