@@ -73,13 +73,23 @@ class RevocationPolicy:
 class Revocations:
     """The lists in force. Threads may share one: a list is replaced in one step."""
 
-    __slots__ = ("_lists", "policy")
+    __slots__ = ("_believed", "_lists", "policy")
 
     def __init__(
         self, policy: RevocationPolicy | None = None, lists: Iterable[RevocationList] = ()
     ) -> None:
         self.policy = policy or RevocationPolicy()
         self._lists: Mapping[bytes, RevocationList] = {each.issuer: each for each in lists}
+        self._believed: frozenset[bytes] | None = None
+
+    @property
+    def lists(self) -> Mapping[bytes, RevocationList]:
+        """What is in force, by the issuer's key."""
+        return self._lists
+
+    def believe_only(self, issuers: Iterable[bytes]) -> None:
+        """From now on nobody counts whose issuer's key is none of ``issuers`` (CWP-20.3-6)."""
+        self._believed = frozenset(issuers)
 
     def replace(self, lists: Iterable[RevocationList]) -> tuple[str, ...]:
         """Put newer lists in force. Returns what was not done, in words.
@@ -102,6 +112,9 @@ class Revocations:
 
     def check(self, issuer: Anchor, serial: int, whose: str, now_ms: int) -> None:
         """Raise Revoked for a certificate that was taken back, TrustError when nobody can know."""
+        why = self.verdict(issuer.public_key, serial)
+        if why:
+            raise Revoked(f"certificate of {whose} {why}")
         known = self._lists.get(issuer.public_key)
         if known is None:
             if self.policy.required:
@@ -109,13 +122,25 @@ class Revocations:
                     f"certificate of {whose}: no revocation list of its issuer is known, and one is required"
                 )
             return
-        if serial in known.serials:
-            raise Revoked(f"certificate of {whose} (serial {serial:x}) was revoked by its issuer")
-        if known.issuer_revoked:
-            raise Revoked(f"certificate of {whose}: its issuer {known.issuer_name} was revoked")
         due_ms = known.next_update_ms
         if due_ms is not None and now_ms > due_ms + self.policy.grace_ms:
             raise TrustError(f"certificate of {whose}: {_overdue(known, due_ms, now_ms)}")
+
+    def verdict(self, issuer: bytes, serial: int) -> str:
+        """Why a certificate counts no more, to be read after its owner's name; empty if it does.
+
+        Args:
+            issuer: DER of its issuer's public key.
+            serial: of the certificate.
+        """
+        if self._believed is not None and issuer not in self._believed:
+            return "counts no more: its issuer was taken out of the network's trust"
+        known = self._lists.get(issuer)
+        if known is not None and serial in known.serials:
+            return f"(serial {serial:x}) was revoked by its issuer"
+        if known is not None and known.issuer_revoked:
+            return f"counts no more: its issuer {known.issuer_name} was revoked"
+        return ""
 
     def overdue(self, now_ms: int) -> tuple[str, ...]:
         """The lists whose successor is late, in words, for an alarm before anybody is refused."""
@@ -148,6 +173,16 @@ def parse_revocation_lists(
         ):
             found[known.issuer] = known
     return found
+
+
+def read_revocation_list(der: bytes, issuers: Sequence[Anchor], what: str) -> RevocationList | None:
+    """The list in DER that one of ``issuers`` signed; None for a list of somebody else.
+
+    Raises:
+        TrustError: it is no list, was changed, is partial, or has no number.
+    """
+    with x509_errors(f"{what}: a revocation list cannot be read"):
+        return _read_list(x509.load_der_x509_crl(der), issuers, what)
 
 
 def _read_list(

@@ -21,6 +21,7 @@ from .frames import (
     RefusedFrame,
     Routed,
     Subscribe,
+    TrustMark,
     Unsubscribe,
     Welcome,
     clip_text,
@@ -36,6 +37,7 @@ from .names import (
     parse_identity,
     parse_token,
 )
+from .shapes import trust_mark
 from .states import JOINT_TRANSITIONS, TRANSITIONS, Side, State
 from .subjects import MAX_SUBJECT_BYTES, MAX_TOKENS, includes, matches, parse_pattern, parse_subject
 from .tail import Headers, Message, reply_of, split_tail, tail_of
@@ -73,6 +75,7 @@ __all__ = [
     "State",
     "Subscribe",
     "Tagged",
+    "TrustMark",
     "Unsubscribe",
     "Welcome",
     "clip_text",
@@ -93,4 +96,5 @@ __all__ = [
     "reply_of",
     "split_tail",
     "tail_of",
+    "trust_mark",
 ]

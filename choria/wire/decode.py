@@ -27,7 +27,7 @@ from .frames import (
     Welcome,
 )
 from .hotpath import parse_deliver, parse_publish
-from .shapes import SHAPES
+from .shapes import LATER, SHAPES
 from .tail import FRAME_BOUNDS
 
 
@@ -101,7 +101,7 @@ def _frame(array: list[Any]) -> Frame | Ignored:
     length, decode = SHAPES[code]
     if len(array) <= length:
         raise fields.FieldError(f"frame type {code}: {length} fields are wanted")
-    return decode(*array[1 : length + 1])
+    return decode(*array[1 : length + 1 + LATER.get(code, 0)])
 
 
 _OPEN_ENDED: Final[Mapping[type[Any], tuple[int, ...]]] = {

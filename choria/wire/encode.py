@@ -10,7 +10,7 @@ from choria.errors import LocalProtocolError, RemoteProtocolError
 
 from .cbor import encode_cbor, head
 from .decode import judge_frame
-from .frames import Deliver, Frame, Publish, Routed
+from .frames import Deliver, Frame, Publish, Routed, Welcome
 from .limits import MAX_GROUPS
 
 
@@ -57,6 +57,8 @@ def _body(frame: Frame) -> bytes:
         case Routed():
             *fields, tail = msgspec.structs.astuple(frame)
             return _spliced(3, [frame.TYPE, *fields], tail)
+        case Welcome() if frame.trust is None:
+            return encode_cbor([frame.TYPE, *msgspec.structs.astuple(frame)[:-1]])
         case _:
             # The fields of the others are declared in the order of the wire.
             return encode_cbor([frame.TYPE, *msgspec.structs.astuple(frame)])

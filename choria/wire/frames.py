@@ -7,7 +7,7 @@ encoder sends nothing that the decoder would refuse.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,20 @@ class Hello(_Frame, frozen=True, kw_only=True, gc=False):
     collectives: tuple[str, ...]
 
 
+class TrustMark(NamedTuple):
+    """Which trust object a broker has: its number in two parts, and what to fetch (CWP-20.2-1)."""
+
+    bundle: int
+    lists: int
+    digest: bytes  # SHA-256 of the object
+    size: int  # bytes
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Compared by the bundle first, then by the sum of the lists."""
+        return self.bundle, self.lists
+
+
 class Welcome(_Frame, frozen=True, kw_only=True, gc=False):
     """The broker's answer to HELLO: what was chosen, and the limits (CWP-6.2)."""
 
@@ -52,6 +66,7 @@ class Welcome(_Frame, frozen=True, kw_only=True, gc=False):
     broker: str
     limits: dict[int, int]  # Limits.to_wire()
     time_ms: int
+    trust: TrustMark | None = None  # left out where there is none, and by older brokers
 
 
 class Ping(_Frame, frozen=True, kw_only=True, gc=False):

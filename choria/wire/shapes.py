@@ -18,6 +18,7 @@ from .frames import (
     Receipt,
     Routed,
     Subscribe,
+    TrustMark,
     Unsubscribe,
     Welcome,
 )
@@ -58,7 +59,7 @@ def _capabilities(value: Any) -> tuple[int, ...]:
 
 
 def _welcome(*array: Any) -> Welcome:
-    version, session, capabilities, network, broker, limits, time_ms = array
+    version, session, capabilities, network, broker, limits, time_ms, *later = array
     return Welcome(
         version=fields.uint(version, "version", most=UINT16_MAX),
         session=fields.token128(session, "session"),
@@ -67,7 +68,20 @@ def _welcome(*array: Any) -> Welcome:
         broker=fields.named(broker, "broker", parse_identity),
         limits=_limits(limits),
         time_ms=fields.uint(time_ms, "time_ms"),
+        trust=trust_mark(later[0]) if later else None,
     )
+
+
+def trust_mark(value: Any) -> TrustMark | None:
+    """Return which trust object an item names; None for anything else, which is ignored (CWP-20.2-2)."""
+    match value:
+        case [int(bundle), int(lists), bytes(digest), int(size)]:
+            mark = TrustMark(bundle, lists, digest, size)
+        case _:
+            return None
+    proper = not any(type(each) is bool for each in mark) and len(digest) == DIGEST_BYTES
+    low = bundle >= 0 and lists >= 0 and 0 < size <= MAX_FRAME_BYTES
+    return mark if proper and low else None
 
 
 def _limits(value: Any) -> dict[int, int]:
@@ -176,6 +190,8 @@ def _pairs(value: Any) -> tuple[tuple[int, str], ...]:
     return tuple(zip(positions, subjects, strict=True))
 
 
+DIGEST_BYTES: Final = 32
+
 SHAPES: Final[Mapping[int, tuple[int, Callable[..., Frame]]]] = {
     Hello.TYPE: (6, _hello),
     Welcome.TYPE: (7, _welcome),
@@ -191,3 +207,6 @@ SHAPES: Final[Mapping[int, tuple[int, Callable[..., Frame]]]] = {
     Routed.TYPE: (9, _routed),
 }
 """How many fields a type has on the wire, and what checks them."""
+
+LATER: Final[Mapping[int, int]] = {Welcome.TYPE: 1}
+"""How many items behind the fields a type has since, that older peers neither send nor read."""
