@@ -66,6 +66,11 @@ SOURCES: Final[Mapping[str, Source]] = {
     "link": Source("Link", {"MaxData": "1", "MaxPings": "0"}, _link),
     "link-ping": Source("Link", {"MaxData": "0", "MaxPings": "1"}, _link),
     "replay": Source("Replay", {"Parallel": "FALSE", "MaxT": "2", "Capacity": "1"}, _guard),
+    "replay-node": Source(
+        "Replay",
+        {"Parallel": "FALSE", "Rewrite": "FALSE", "MaxT": "2", "Capacity": "1", "MaxBack": "1"},
+        _guard,
+    ),
     "replay-full": Source(
         "Replay_two", {"MaxT": "2", "MaxBack": "0", "MaxRestart": "0", "MaxCrash": "0"}, _guard
     ),

@@ -14,9 +14,12 @@ import trio
 import trio.testing
 
 from choria.federation import Seen, Window, relay
+from choria.trust import ReplayGuard
+from choria.trust import Seen as SeenByGuard
 from choria.wire import split_tail
-from tests.support.guard_walk import Node, to_ms
+from tests.support.guard_walk import Node
 from tests.support.link_walk import Ends
+from tests.support.node_walk import WalkLog, WholeNode
 from tests.support.relay_sites import joined
 from tests.support.relay_walk import Relays
 from tests.support.traces import TraceFile, load_traces
@@ -51,6 +54,46 @@ def test_replay_guards_walk_every_edge(name: str, capsys: pytest.CaptureFixture[
     traces = load_traces(name)
     run_all(traces, lambda: Node(capacity=1))
     check_covered(traces, capsys)
+
+
+async def walk_nodes(traces: TraceFile) -> None:
+    async with trio.open_nursery() as nursery:
+        for walk in traces.walks():
+            node = WholeNode(1, nursery)
+            await node.start()
+            for at, step in enumerate(walk):
+                try:
+                    await node.do(step)
+                except Exception as wrong:
+                    wrong.add_note(f"{traces.name}: after {walk[: at + 1]}")
+                    raise
+            node.stop()
+
+
+@pytest.mark.parametrize("name", ["replay-node", "replay-full"])
+async def test_whole_nodes_walk_every_edge(
+    name: str, capsys: pytest.CaptureFixture[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    """CWP-13.6-7, CWP-13.6-8, CWP-13.6-9, CWP-13.6-10, CWP-13.6-13."""
+    traces = load_traces(name)
+    await walk_nodes(traces)
+    check_covered(traces, capsys)
+
+
+async def test_a_node_that_asks_no_guard_is_caught(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(ReplayGuard, "check", lambda *_: SeenByGuard.NEW)
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await walk_nodes(load_traces("replay-node"))
+
+
+async def test_a_log_that_loses_a_record_is_caught(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(WalkLog, "append", lambda *_: None)
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await walk_nodes(load_traces("replay-node"))
 
 
 NETWORKS = ("alpha", "beta", "gamma")
@@ -108,7 +151,7 @@ async def test_a_relay_that_drops_headers_is_caught(
 def test_a_guard_that_forgets_a_millisecond_early_is_caught() -> None:
     class Forgetful(Node):
         def take(self, number: int, encoding: int, created: int) -> str:
-            self.guard.expire(to_ms(self.now) + 1)
+            self.guard.expire(self.to_ms(self.now) + 1)
             return super().take(number, encoding, created)
 
     with pytest.raises(AssertionError):
