@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from .library import ShippedAgent, shipped_ddl
+from .library import SHIPPED, ShippedAgent, shipped_ddl
+from .native import About, Agent, Input, Output, action, build_agent, make_document
 from .package import package_agent
 from .rpcutil import rpcutil_agent
 
 __all__ = [
+    "SHIPPED",
+    "About",
+    "Agent",
+    "Input",
+    "Output",
     "ShippedAgent",
+    "action",
+    "build_agent",
+    "make_document",
     "package_agent",
     "rpcutil_agent",
     "shipped_agents",

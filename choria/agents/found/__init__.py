@@ -1,0 +1,23 @@
+"""Agents found on disk: added, upgraded and removed while the node runs."""
+
+from __future__ import annotations
+
+from .catalogue import RESERVED, Catalogue
+from .files import Settling, check_owner, read_checked, version_of
+from .model import Facts, Found, Scan, Source
+from .modules import ModuleFolder, activated
+
+__all__ = [
+    "RESERVED",
+    "Catalogue",
+    "Facts",
+    "Found",
+    "ModuleFolder",
+    "Scan",
+    "Settling",
+    "Source",
+    "activated",
+    "check_owner",
+    "read_checked",
+    "version_of",
+]

@@ -1,0 +1,35 @@
+"""Native agents: Python classes with typed actions.
+
+::
+
+    from typing import Annotated
+
+    from choria.agents import Agent, Input, action
+
+    class Deploy(Agent):
+        \"\"\"Deploys our application.\"\"\"
+
+        @action(display="always")
+        async def release(self, version: Annotated[str, Input(maxlength=20)]) -> dict[str, str]:
+            \"\"\"Switch to a release.\"\"\"
+            return {"running": version}
+"""
+
+from __future__ import annotations
+
+from .build import build_agent, plain_result
+from .declare import About, Agent, Input, Output, action
+from .document import make_document
+from .loop import AgentLoop
+
+__all__ = [
+    "About",
+    "Agent",
+    "AgentLoop",
+    "Input",
+    "Output",
+    "action",
+    "build_agent",
+    "make_document",
+    "plain_result",
+]
