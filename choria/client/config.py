@@ -8,6 +8,22 @@ import msgspec
 
 from choria.net import PuppetConfig
 
+from .methods import DiscoveryConfig
+
+
+class RolloutConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What ``call`` asks before it asks nodes.
+
+    Attributes:
+        confirm_above: More nodes than this are asked only after somebody said yes; by default
+            their number alone is no reason to ask.
+        high_impact: Actions that are confirmed for any number of nodes, as ``agent.action`` with
+            ``*`` and ``?``: ``["*.reboot", "shell.*"]``. A DDL may say it too: ``"impact": "high"``.
+    """
+
+    confirm_above: int | None = None
+    high_impact: list[str] = []
+
 
 class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``ping``, ``discover`` and ``call``.
@@ -22,6 +38,8 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         connect_timeout_s: Seconds until an unreachable broker is an error.
         discovery_timeout_s: Seconds a node has to say whether it matches.
         ttl_s: Seconds after which a node refuses the request.
+        discovery: How nodes are found when no flag says it.
+        rollout: When ``call`` wants a yes first.
         networks: Networks behind relays, by name: PEM file of the issuer of that network's nodes,
             which replies must chain to.
         ddl_folders: Folders with DDLs of agents, searched first, as Choria's library folders are.
@@ -36,6 +54,8 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     connect_timeout_s: float = 10.0
     discovery_timeout_s: float = 2.0
     ttl_s: int = 60
+    discovery: DiscoveryConfig = msgspec.field(default_factory=DiscoveryConfig)
+    rollout: RolloutConfig = msgspec.field(default_factory=RolloutConfig)
     networks: dict[str, Path] = {}
     ddl_folders: list[Path] = []
     ddl_cache_s: int = 86_400
