@@ -5,7 +5,16 @@ from __future__ import annotations
 from .aggregates import AggregateFunction, Summary, summarize
 from .convert import convert_input, convert_inputs, missing_inputs
 from .inputs import check_inputs
-from .model import ActionDDL, AgentDDL, Aggregate, Display, InputItem, Metadata, OutputItem
+from .model import (
+    ActionDDL,
+    AgentDDL,
+    Aggregate,
+    Display,
+    InputItem,
+    Metadata,
+    OutputItem,
+    is_secret_name,
+)
 from .reader import MAX_DDL_BYTES, parse_ddl
 from .render import action_help, agent_help, limits, markdown
 from .strangers import parse_foreign_ddl
@@ -26,6 +35,7 @@ __all__ = [
     "check_inputs",
     "convert_input",
     "convert_inputs",
+    "is_secret_name",
     "limits",
     "markdown",
     "missing_inputs",

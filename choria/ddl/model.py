@@ -29,6 +29,7 @@ class InputItem(msgspec.Struct, frozen=True, kw_only=True):
         validation: name of a validator or a regular expression; empty: none was given.
         maxlength: characters of a string; 0: the DDL sets no limit.
         choices: the values that a ``list`` input admits.
+        sensitive: whether logs must not show it; None: the DDL does not say, so the name decides.
     """
 
     name: str
@@ -40,6 +41,12 @@ class InputItem(msgspec.Struct, frozen=True, kw_only=True):
     validation: str = ""
     maxlength: int = 0
     choices: tuple[Any, ...] = ()
+    sensitive: bool | None = None
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether logs must not show its value."""
+        return is_secret_name(self.name) if self.sensitive is None else self.sensitive
 
 
 class OutputItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +110,15 @@ class AgentDDL(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The agent's name."""
         return self.metadata.name
+
+
+_SECRET_WORDS = frozenset({"password", "passwd", "passphrase", "secret", "token", "credential"})
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a word of ``name`` says that its value is a secret: ``db_password``, ``api-token``."""
+    words = name.lower().replace("-", "_").split("_")
+    return not _SECRET_WORDS.isdisjoint(words) or "privatekey" in "".join(words)
 
 
 TYPES = frozenset(

@@ -34,6 +34,7 @@ class _RawInput(msgspec.Struct):
     validation: str | None = None
     maxlength: int | None = None
     choices: list[Any] | None = msgspec.field(name="list", default=None)
+    sensitive: bool | None = None
 
 
 class _RawOutput(msgspec.Struct):
@@ -169,6 +170,7 @@ def _input(place: str, name: str, raw: _RawInput, warn: _Warn) -> InputItem:
         validation=raw.validation or "",
         maxlength=raw.maxlength or 0,
         choices=tuple(raw.choices or ()),
+        sensitive=raw.sensitive,
     )
     for complaint in _complaints(item):
         warn(f"{place}: {complaint}")
