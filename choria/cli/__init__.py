@@ -24,7 +24,11 @@ app.command(
     "choria.cli._fleet:discover", name=["discover", "find"], help="Names of the nodes that match."
 )
 app.command(
-    "choria.cli._fleet:call", name=["call", "req", "rpc"], help="Call an action of an agent."
+    "choria.cli._call:call",
+    name=["call", "req", "rpc"],
+    help="Call an action of an agent.",
+    help_flags=[],  # an agent's help comes from its DDL
+    version_flags=[],
 )
 app.command(
     "choria.cli._init:init", name="init", help="Make a network: CA, broker, you, this machine."
@@ -73,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
-        from ._errors import BROKEN_PIPE, exit_code_of, explain  # noqa: PLC0415  # a third of a second of imports
+        from ._errors import BROKEN_PIPE, exit_code_of, explain  # a third of a second of imports
 
         code = exit_code_of(exc)
         if code == BROKEN_PIPE:  # or the interpreter complains once more when it flushes

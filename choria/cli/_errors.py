@@ -6,7 +6,7 @@ import traceback
 
 from cyclopts import CycloptsError
 
-from choria.client import Exit
+from choria.client import AgentNotFound, Exit
 from choria.errors import (
     BrokerUnreachable,
     ChoriaError,
@@ -25,6 +25,7 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (Interrupted, Exit.INTERRUPTED),
     (BrokenPipeError, Exit.BROKEN_PIPE),
     (BrokerUnreachable, Exit.UNREACHABLE),
+    (AgentNotFound, Exit.NO_NODES),
     (CycloptsError, Exit.USAGE),
     (UsageError, Exit.USAGE),
     (InvalidName, Exit.USAGE),

@@ -1,23 +1,22 @@
-"""Answers as text for people. Data goes to stdout; who is missing is always said, by name."""
+"""What a fleet said as text for people: who is there, who is missing, by name. Calls: `_replies`."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import statistics
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from choria.client import Answer, CallResult, Discovery, Gone
-from choria.ddl import Summary
+from choria.client import Answer, AnswerGrade, Discovery, Gone
+
+from ._harmless import one_line
 
 NAMES_SHOWN = 20
 
 
 def ping_line(answer: Answer) -> str:
     """One node's answer to a ping."""
-    where = _where(answer)
-    return f"{where:<40} time={answer.elapsed_ms:.1f} ms"
+    return f"{where(answer):<40} time={answer.elapsed_ms:.1f} ms"
 
 
 def ping_summary(found: Discovery) -> list[str]:
@@ -30,8 +29,8 @@ def ping_summary(found: Discovery) -> list[str]:
         )
     lines += missing_lines(found.silent, found.gone)
     lines += refused_lines(found.refused)
-    lines += _doubts(found)
-    lines.append(_hosts(len(found.matched), _expected(found), found.elapsed_s))
+    lines += _doubts(found) + _grades(found)
+    lines.append(hosts_line(len(found.matched), _expected(found), found.elapsed_s))
     return lines
 
 
@@ -42,54 +41,16 @@ def discovery_summary(found: Discovery) -> list[str]:
         *missing_lines(found.silent, found.gone),
         *refused_lines(found.refused),
         *_doubts(found),
+        *_grades(found),
         count,
     ]
-
-
-def call_reply(answer: Answer, labels: dict[str, str]) -> list[str]:
-    """One node's reply: its name, what went wrong if anything did, and its values aligned."""
-    where = _where(answer)
-    lines = [where if answer.ok else f"{where:<40} {_trouble(answer)}"]
-    order = {key: place for place, key in enumerate(labels)}
-    data = sorted(answer.data.items(), key=lambda item: order.get(item[0], len(order)))
-    named = {labels.get(key, key): value for key, value in data}
-    width = max((len(name) for name in named), default=0)
-    lines += [f"  {name:>{width}}: {_value(value, width + 4)}" for name, value in named.items()]
-    return [*lines, ""]
-
-
-def call_summary(
-    result: CallResult, refused: Sequence[Answer], summaries: Sequence[Summary]
-) -> list[str]:
-    """What the replies have in common, who failed to answer, and the count as the last line."""
-    gathered = result.gathered
-    lines = [line for summary in summaries for line in _summary(summary)]
-    lines += missing_lines(result.silent, result.gone) + refused_lines(refused)
-    if gathered.rejected:
-        first = gathered.rejected[0]
-        lines.append(
-            f"{len(gathered.rejected)} replies proved nothing and were dropped, the first: {first.sender}: {first.why}"
-        )
-    if gathered.unexpected:
-        lines.append(f"Unexpected answers from: {_names(gathered.unexpected)}")
-    answered, expected = len(result.answers), len(result.expected)
-    failed = len(result.failed)
-    if failed:
-        lines.append(f"{answered - failed} ok, {failed} failed")
-    return [*lines, _hosts(answered, expected, result.request_s)]
-
-
-def _summary(summary: Summary) -> list[str]:
-    if not summary.lines:  # no reply had a value
-        return []
-    return [f"Summary of {summary.title}:", "", *(f"   {line}" for line in summary.lines), ""]
 
 
 def missing_lines(silent: Sequence[str], gone: Sequence[Gone]) -> list[str]:
     """The silent and the gone by name."""
     lines = []
     if silent:
-        lines.append(f"Silent ({len(silent)}): {_names(silent)}")
+        lines.append(f"Silent ({len(silent)}): {names_line(silent)}")
     lines += [_gone(node) for node in gone[:NAMES_SHOWN]]
     if len(gone) > NAMES_SHOWN:
         lines.append(f"... and {len(gone) - NAMES_SHOWN} more are gone: --json has all")
@@ -98,7 +59,10 @@ def missing_lines(silent: Sequence[str], gone: Sequence[Gone]) -> list[str]:
 
 def refused_lines(refused: Sequence[Answer]) -> list[str]:
     """Nodes that would not say whether they match."""
-    lines = [f"Refused: {_where(answer)}: {answer.statusmsg}" for answer in refused[:NAMES_SHOWN]]
+    lines = [
+        f"Refused: {where(answer)}: {one_line(answer.statusmsg)}"
+        for answer in refused[:NAMES_SHOWN]
+    ]
     if len(refused) > NAMES_SHOWN:
         lines.append(f"... and {len(refused) - NAMES_SHOWN} more refused: --json has all")
     return lines
@@ -126,6 +90,22 @@ def _doubts(found: Discovery) -> list[str]:
     return lines
 
 
+_GRADES = {
+    AnswerGrade.SIGNED: "signed",
+    AnswerGrade.LINK: "by link (the broker's word for who answered; --verify asks for signatures)",
+    AnswerGrade.RELAY: "by relay (its word for who answered; --verify asks for signatures)",
+}
+
+
+def _grades(found: Discovery) -> list[str]:
+    """How far it is proved who is there (CWP-13.5-5)."""
+    counts = Counter(answer.grade for answer in found.matched)
+    parts = [f"{counts[grade]} {text}" for grade, text in _GRADES.items() if counts[grade]]
+    if found.unmatched and counts[AnswerGrade.SIGNED]:
+        parts.append(f"{len(found.unmatched)} that do not match are never signed")
+    return [f"Grade: {'; '.join(parts)}"] if parts else []
+
+
 def _expected(found: Discovery) -> int:
     return (
         len(found.matched)
@@ -140,35 +120,17 @@ def _asked(found: Discovery) -> str:
     return str(found.asked) if found.asked is not None else "an unknown number of"
 
 
-def _hosts(answered: int, expected: int, seconds: float) -> str:
+def hosts_line(answered: int, expected: int, seconds: float) -> str:
+    """How many of how many, and how fast."""
     return f"{answered} / {expected} hosts in {seconds * 1000:.0f} ms"
 
 
-def _where(answer: Answer) -> str:
+def where(answer: Answer) -> str:
+    """Who answered, and of which network when it is not ours."""
     return f"{answer.sender} ({answer.network})" if answer.foreign else answer.sender
 
 
-_TROUBLE = {
-    1: "Request Aborted",
-    2: "Unknown Action",
-    3: "Missing Request Data",
-    4: "Invalid Request Data",
-    5: "Unknown Request Status",
-}
-
-
-def _trouble(answer: Answer) -> str:
-    return f"{_TROUBLE.get(answer.statuscode, f'Status {answer.statuscode}')}: {answer.statusmsg}"
-
-
-def _value(value: Any, indent: int) -> str:
-    """Scalars as they are; structures as JSON, indented below the first line."""
-    if not isinstance(value, dict | list):
-        return "" if value is None else str(value)
-    text = json.dumps(value, indent=2, default=str)
-    return text.replace("\n", "\n" + " " * indent)
-
-
-def _names(names: Sequence[str]) -> str:
+def names_line(names: Sequence[str]) -> str:
+    """Names in one line, the first ``NAMES_SHOWN`` of them."""
     shown = ", ".join(names[:NAMES_SHOWN])
     return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"

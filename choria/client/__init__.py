@@ -1,18 +1,32 @@
 """The client: one line asks the whole fleet, and every node is accounted for."""
 
+from .amounts import Amount, parse_amount
 from .answers import Answer, AnswerGrade, Rejected, ReplyBook
 from .caller import Ask, Caller
-from .calls import Call, CallResult, call
-from .config import ClientConfig
+from .calls import Call, CallResult, call, make_ask
+from .config import ClientConfig, RolloutConfig
 from .ddl_cache import DdlCache, Kept, KnownDdl
 from .ddl_source import AgentNotFound, HandedOut, agents_in_folders, ask_fleet, find_in_folders
 from .discovery import Discovery, Gone, Scope, discover
 from .exchange import Gathered
 from .reply_filter import ReplyFilter, parse_reply_filter
-from .report import Exit, call_document, discovery_document, exit_of_call, exit_of_discovery, utc
+from .report import (
+    Exit,
+    call_document,
+    discovery_document,
+    exit_if,
+    exit_of_call,
+    exit_of_discovery,
+    reply_document,
+    utc,
+)
+from .rolling import Hooks, Rolled, Rollout, StepDone, Stopped, Why
+from .rollout import Order, Prepared, RolloutPlan, Stage, Step, check_plan, plan_steps, prepare
+from .rollout_report import exit_of_rollout, rollout_document
 
 __all__ = [
     "AgentNotFound",
+    "Amount",
     "Answer",
     "AnswerGrade",
     "Ask",
@@ -26,21 +40,42 @@ __all__ = [
     "Gathered",
     "Gone",
     "HandedOut",
+    "Hooks",
     "Kept",
     "KnownDdl",
+    "Order",
+    "Prepared",
     "Rejected",
     "ReplyBook",
     "ReplyFilter",
+    "Rolled",
+    "Rollout",
+    "RolloutConfig",
+    "RolloutPlan",
     "Scope",
+    "Stage",
+    "Step",
+    "StepDone",
+    "Stopped",
+    "Why",
     "agents_in_folders",
     "ask_fleet",
     "call",
     "call_document",
+    "check_plan",
     "discover",
     "discovery_document",
+    "exit_if",
     "exit_of_call",
     "exit_of_discovery",
+    "exit_of_rollout",
     "find_in_folders",
+    "make_ask",
+    "parse_amount",
     "parse_reply_filter",
+    "plan_steps",
+    "prepare",
+    "reply_document",
+    "rollout_document",
     "utc",
 ]

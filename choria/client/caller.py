@@ -114,6 +114,23 @@ class Caller:
         gathered.elapsed_s = trio.current_time() - started
         return gathered
 
+    async def send(self, ask: Ask, on_sent: Callable[[Request], None]) -> Gathered:
+        """Send ``ask`` and wait for the receipts only. Nodes answer, and nobody hears them.
+
+        ``on_sent`` sees each signed chunk as it leaves. Cancelling stops between chunks.
+        """
+        gathered = Gathered()
+        for request in self._requests(ask):
+            gathered.request_ids.append(request.id)
+            message = self.signer.sign_request(encode_request(request))
+            on_sent(request)
+            prefix = self.prefix(request.collective, request.id)
+            receipt = await self.session.publish_for_receipt(
+                self._subjects(request), message, reply=prefix
+            )
+            gathered.note_receipt(request.targets, receipt)
+        return gathered
+
     def prefix(self, collective: str, request_id: bytes) -> str:
         """The reply prefix of one request of ours."""
         session = self.session

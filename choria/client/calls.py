@@ -73,7 +73,14 @@ async def call(
     Cancelling stops waiting: nodes that have the request carry it out.
     """
     started_ms, started = caller.now_ms(), trio.current_time()
-    ask = Ask(
+    ask = make_ask(what, scope, found)
+    gathered = await caller.gather(ask, timeout_s=timeout_s, on_answer=on_answer)
+    return account(ask, found, gathered, started_ms, trio.current_time() - started)
+
+
+def make_ask(what: Call, scope: Scope, found: Discovery) -> Ask:
+    """``what``, asked of every node that ``found`` names, and of nobody when it names none."""
+    return Ask(
         agent=what.agent,
         action=what.action,
         inputs=what.inputs,
@@ -82,8 +89,6 @@ async def call(
         ttl_ms=scope.ttl_ms,
         targets=tuple(found.names),
     )
-    gathered = await caller.gather(ask, timeout_s=timeout_s, on_answer=on_answer)
-    return account(ask, found, gathered, started_ms, trio.current_time() - started)
 
 
 def account(

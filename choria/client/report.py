@@ -40,6 +40,16 @@ def exit_of_call(result: CallResult, refused: Sequence[Answer] = ()) -> Exit:
     return _exit(bool(result.failed or refused), missing=_missing(result.silent, result.gone))
 
 
+def exit_if(result: CallResult, refused: Sequence[Answer], share: float) -> Exit:
+    """The exit code when it is enough that ``share`` (0 to 1) of the nodes succeeded; 0: any one."""
+    asked = {*result.expected, *result.silent, *(each.sender for each in refused)}
+    asked |= {node.identity for node in result.gone if not node.planned}
+    succeeded = len(result.answers) - len(result.failed)
+    if succeeded and succeeded >= share * len(asked):
+        return Exit.OK
+    return exit_of_call(result, refused)
+
+
 def exit_of_discovery(found: Discovery) -> Exit:
     """The exit code of ``ping`` and ``discover``."""
     missing = _missing(found.silent, found.gone) or found.unknown_silent > 0
@@ -61,21 +71,45 @@ def _exit(failed: bool, *, missing: bool) -> Exit:  # noqa: FBT001  # two flags,
     return Exit.SILENT if missing else Exit.OK
 
 
-def call_document(result: CallResult, summaries: Mapping[str, Any]) -> dict[str, Any]:
+SCHEMA = "choria-trio/call/1"
+"""The shape of a call's document. What is added does not change it; what changes it changes the number."""
+
+
+def call_document(
+    result: CallResult,
+    summaries: Mapping[str, Any],
+    *,
+    replies: Sequence[Answer] | None = None,
+    refused: Sequence[Answer] = (),
+) -> dict[str, Any]:
     """``result`` in Choria's JSON shape (durations in ns), with ``grade``, ``network`` and ``gone`` added.
 
     The grade stands beside each answer, so that nobody takes one of link grade for proved (CWP-13.5-5).
+
+    Args:
+        result: What happened.
+        summaries: The DDL's aggregates, by output.
+        replies: Those that were chosen; by default all. The account is of all in any case.
+        refused: Who would not say whether the filter matches.
     """
+    chosen = result.answers if replies is None else replies
     return {
+        "schema": SCHEMA,
         "agent": result.agent,
         "action": result.action,
-        "replies": [_reply(answer, result.action) for answer in result.answers],
-        "request_stats": _stats(result),
+        "replies": [reply_document(answer, result.action) for answer in chosen],
+        "request_stats": {
+            **_stats(result),
+            "refused": [
+                {"sender": answer.sender, "statusmsg": answer.statusmsg} for answer in refused
+            ],
+        },
         "summaries": dict(summaries),
     }
 
 
-def _reply(answer: Answer, action: str) -> dict[str, Any]:
+def reply_document(answer: Answer, action: str) -> dict[str, Any]:
+    """One reply, as JSON."""
     return {
         "sender": answer.sender,
         "statuscode": answer.statuscode,

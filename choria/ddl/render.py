@@ -17,6 +17,12 @@ _DISPLAY: Final = {
     Display.FAILED: "replies that failed",
     Display.ALWAYS: "every reply",
 }
+_VALIDATORS: Final = {
+    "shellsafe": "shellsafe: none of ` $ ; | && > <",
+    "ipv4address": "an IPv4 address",
+    "ipv6address": "an IPv6 address",
+    "ipaddress": "an IP address",
+}
 
 
 def agent_help(ddl: AgentDDL, width: int = 80) -> list[str]:
@@ -71,7 +77,7 @@ def limits(item: InputItem) -> list[str]:
         [] if item.type != "list" else ["one of " + ", ".join(_word(each) for each in item.choices)]
     )
     if item.validation:
-        said.append(f"matches {_fold(item.validation)}")
+        said.append(_VALIDATORS.get(item.validation) or f"matches {_fold(item.validation)}")
     if item.maxlength > 0:
         said.append(f"at most {item.maxlength} characters")
     if item.default is not None:

@@ -1,0 +1,277 @@
+"""What ``call`` does: from words and flags to a plan, from a plan to an exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+import attrs
+import trio
+
+from choria.client import (
+    Call,
+    DdlCache,
+    Exit,
+    KnownDdl,
+    exit_if,
+    exit_of_call,
+    parse_reply_filter,
+)
+from choria.ddl import missing_inputs
+from choria.errors import DDLError, UsageError
+from choria.programs.call import Outcome, run_call, send_call
+from choria.programs.call_plan import (
+    CallPlan,
+    default_display,
+    default_timeout_s,
+    find_action,
+    judge_inputs,
+    parse_pairs,
+)
+from choria.programs.fleet import Question
+from choria.programs.interfaces import (
+    aggregate_plugins,
+    fetch_interface,
+    find_interface,
+    known_agents,
+    open_cache,
+)
+from choria.telemetry import use_colour
+
+from ._call import Asking
+from ._call_help import action_text, agent_text, ask_for, known_agents_text
+from ._chain import piped_nodes
+from ._fleet_work import question_from, reporting
+from ._options import Connection, Filters
+from ._outfile import output_to
+from ._output import Output
+from ._progress import Progress
+from ._replies import outcome_lines
+from ._screen import Screen
+from ._terminal import Paper, can_redraw, environment, paper_for, width_of
+from ._views import view_for
+
+MAX_INPUT_BYTES = 1 << 20
+TO_STDOUT = ("", "group", "table")
+"""Forms for people: the summary stands below the replies. With the others it goes to stderr."""
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """What was typed."""
+
+    words: tuple[str, ...]
+    where: Connection
+    which: Filters
+    asking: Asking
+    output: Output
+
+    @property
+    def form(self) -> str:
+        """The one form that was asked for; empty: text."""
+        return next(iter(self.output.forms), "")
+
+
+def call_help(order: Order) -> int:
+    """Help on the command, an agent or an action."""
+    return reporting(order.output.is_json, order.where, lambda: _help(order))
+
+
+def run_order(order: Order) -> int:
+    """Carry it out; the exit code."""
+    return reporting(order.output.is_json, order.where, lambda: _run(order))
+
+
+def _help(order: Order) -> int:
+    question, cache = _question(order), open_cache()
+    if not order.words:
+        from . import app
+
+        app.help_print(["call"])
+        print(known_agents_text(known_agents(question, cache)))
+        return Exit.OK
+    known = _interface(order, question, cache)
+    if len(order.words) == 1:
+        print(agent_text(known))
+    else:
+        print(action_text(known, find_action(known.ddl, order.words[1], _refresh_hint(known))))
+    return Exit.OK
+
+
+def _run(order: Order) -> int:
+    _check(order)
+    question, cache = _question(order), open_cache()
+    plan = _plan(order, question, cache)
+    if plan.targets == ():
+        print("choria-trio: the JSON on standard input names no nodes", file=sys.stderr)
+        return Exit.NO_NODES
+    if order.asking.no_wait:
+        return _send(order, question, plan)
+    with output_to(order.output.output) as out:
+        outcome = _ask(order, question, plan, out)
+    return _exit_code(order, outcome)
+
+
+def _check(order: Order) -> None:
+    """Refuse what cannot be, before anything else happens."""
+    if len(order.words) < 2:
+        raise UsageError(
+            f"call needs an agent and an action: choria-trio call {order.words[0]} --help lists its actions"
+        )
+    if len(order.output.forms) > 1:
+        both = " and ".join(f"--{form}" for form in order.output.forms)
+        raise UsageError(f"{both} cannot be had together: choose one")
+    if order.asking.reply_to is not None:
+        raise UsageError(
+            "--reply-to: replies go to the inbox of who asked, and no broker lets a request name another; "
+            "--no-wait sends without waiting, --jsonl --output FILE collects replies in a file"
+        )
+    _ = _share(order.output.ok_if)
+
+
+def _plan(order: Order, question: Question, cache: DdlCache) -> CallPlan:
+    agent, action, *pairs = order.words
+    replies = order.output.filter_replies
+    chosen = None if replies is None else parse_reply_filter(replies)
+    texts = dict(_from_file(*pair) for pair in parse_pairs(pairs).items())
+    known = None if order.asking.no_ddl else _interface(order, question, cache)
+    hint = _refresh_hint(known)
+    if known is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        texts |= _asked(known, action, texts, hint)
+    what = judge_inputs(known, Call(agent=agent, action=action, inputs=dict(texts)), hint)
+    return CallPlan(
+        what=what,
+        known=known,
+        display=order.output.display or default_display(known, action),
+        chosen=order.output.display is not None,
+        timeout_s=order.asking.timeout or default_timeout_s(known),
+        replies=chosen,
+        targets=None if order.which.identity else piped_nodes(),
+        plugins=aggregate_plugins(),
+    )
+
+
+def _asked(known: KnownDdl, action: str, texts: dict[str, str], hint: str) -> dict[str, str]:
+    ddl = find_action(known.ddl, action, hint)
+    return {item.name: ask_for(ddl, item) for item in missing_inputs(ddl, texts)}
+
+
+def _from_file(key: str, text: str) -> tuple[str, str]:
+    """``key@=FILE`` takes the file's text, without a final line feed; ``key=value`` the value."""
+    if not key.endswith("@"):
+        return key, text
+    try:
+        with Path(text).open("rb") as file:
+            data = file.read(MAX_INPUT_BYTES + 1)
+        if len(data) > MAX_INPUT_BYTES:
+            raise DDLError(f"input {key[:-1]}: {text} is longer than {MAX_INPUT_BYTES} bytes")
+        return key[:-1], data.decode().removesuffix("\n")
+    except OSError as wrong:
+        raise DDLError(f"input {key[:-1]}: {text}: {wrong.strerror}") from wrong
+    except UnicodeDecodeError as wrong:
+        raise DDLError(f"input {key[:-1]}: {text} is no text in UTF-8") from wrong
+
+
+def _interface(order: Order, question: Question, cache: DdlCache) -> KnownDdl:
+    """The agent's DDL: known here and new enough, or asked of the fleet and then kept."""
+    agent = order.words[0]
+    known = find_interface(question, agent, cache)
+    old = (
+        known is not None and known.age_s is not None and known.age_s > question.config.ddl_cache_s
+    )
+    if known is not None and not old and not order.asking.refresh:
+        return known
+    handed = trio.run(fetch_interface, question, agent)
+    cache.put(handed.kept)
+    if known is not None and known.age_s is not None and known.sha256 != handed.kept.sha256:
+        _note(f"the DDL of {agent} has changed in the fleet since it was kept")
+    if handed.others:
+        _note(f"{', '.join(handed.others)} have another DDL of {agent} than {handed.kept.nodes[0]}")
+    origin = f"{', '.join(handed.kept.nodes)} of {handed.kept.network}, just now"
+    return KnownDdl(ddl=handed.ddl, origin=origin, sha256=handed.kept.sha256, age_s=0.0)
+
+
+def _refresh_hint(known: KnownDdl | None) -> str:
+    return "" if known is None else f" (by the DDL of {known.origin}; --refresh asks the fleet)"
+
+
+def _note(text: str) -> None:
+    print(f"choria-trio: {text}", file=sys.stderr, flush=True)
+
+
+def _question(order: Order) -> Question:
+    return question_from(order.where, order.which, None)
+
+
+def _ask(order: Order, question: Question, plan: CallPlan, out: TextIO) -> Outcome:
+    env = environment()
+    colour = order.output.output is None and use_colour(sys.stdout, env, order.output.colour)
+    view = view_for(order.form, plan, paper_for(out, colour=colour))
+    redraws = can_redraw(sys.stderr, env) and not order.output.no_progress
+    screen = Screen(
+        view=view,
+        out=out,
+        err=sys.stderr,
+        progress=Progress(time.monotonic),
+        width=width_of() if redraws else None,
+    )
+    try:
+        outcome = trio.run(run_call, question, plan, screen)
+    finally:
+        screen.clear()
+    out.write(view.end(outcome))
+    out.flush()
+    if order.form not in (*TO_STDOUT, "json", "jsonl"):
+        print("\n".join(outcome_lines(outcome, Paper())), file=sys.stderr)
+    return outcome
+
+
+def _send(order: Order, question: Question, plan: CallPlan) -> int:
+    """Without waiting: the ids at once, then who the broker says got it."""
+
+    def show(request_id: str) -> None:
+        if not order.output.is_json:
+            print(request_id, flush=True)
+
+    found, sent = trio.run(send_call, question, plan, show)
+    names = found.names
+    if order.output.is_json:
+        import json
+
+        document = {
+            "schema": "choria-trio/sent/1",
+            "requestids": [each.hex() for each in sent.request_ids],
+            "nodes": names,
+            "handed": sent.handed,
+            "without": sent.without,
+            "partial": sent.partial,
+        }
+        print(json.dumps(document, indent=2))
+    else:
+        _note(f"handed to {sent.handed or 0} of {len(names)} nodes; nobody waits for their replies")
+    if not names:
+        return Exit.NO_NODES
+    return Exit.SILENT if sent.without or sent.partial else Exit.OK
+
+
+def _exit_code(order: Order, outcome: Outcome) -> int:
+    share = _share(order.output.ok_if)
+    if share is None:
+        return exit_of_call(outcome.result, outcome.refused)
+    return exit_if(outcome.result, outcome.refused, share)
+
+
+def _share(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if text in ("any", "all"):
+        return 0.0 if text == "any" else 1.0
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not text.endswith("%") or not 0 < share <= 1:
+        raise UsageError(f"--ok-if {text!r}: write any, all, or a share such as 90%")
+    return share

@@ -1,0 +1,81 @@
+"""Shows a call while it runs: replies as they come, the progress line below them.
+
+What is to be written is collected here and written by ``paint`` alone, in a thread: a reader that is
+slow (``| less``) holds back the text, never the event loop, which must go on answering the broker.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TextIO
+
+import attrs
+import trio
+
+from choria.client import Answer, Discovery
+
+from ._progress import Progress
+from ._views import View
+
+_CLEAR = "\r\x1b[K"
+
+
+@attrs.define(eq=False)
+class Screen:
+    """A ``Watcher`` that writes.
+
+    Attributes:
+        out: Data.
+        err: The progress line.
+        width: Columns of the progress line; None: there is none.
+        refreshes: How often the progress line was drawn.
+    """
+
+    view: View
+    out: TextIO
+    err: TextIO
+    progress: Progress
+    width: int | None
+    refreshes: int = 0
+    _waiting: list[str] = attrs.field(factory=list)
+    _drawn: str = ""
+
+    def found(self, found: Discovery) -> None:
+        """The nodes are known and are now asked."""
+        self.progress.start(len(found.names))
+        self._waiting.append(self.view.start(found))
+
+    def answer(self, answer: Answer) -> None:
+        """A reply came."""
+        self._waiting.append(self.view.answer(answer))
+
+    def progress_is(self, answered: int, expected: int) -> None:
+        """So many of so many have answered."""
+        self.progress.note(answered, expected)
+
+    async def paint(self) -> None:
+        """Write what has come since. Cancelling abandons a write to a reader that takes nothing."""
+        text = "".join(self._waiting)
+        self._waiting.clear()
+        line = "" if self.width is None else self.progress.line(self.width - 1)
+        if text or line != self._drawn:
+            write = partial(self._write, text, line)
+            await trio.to_thread.run_sync(write, abandon_on_cancel=True)
+
+    def clear(self) -> None:
+        """Take the progress line away."""
+        if self._drawn:
+            self.err.write(_CLEAR)
+            self.err.flush()
+            self._drawn = ""
+
+    def _write(self, text: str, line: str) -> None:
+        if text:
+            self.clear()
+            self.out.write(text)
+            self.out.flush()
+        if line != self._drawn:
+            self.err.write(_CLEAR + line)
+            self.err.flush()
+            self._drawn = line
+            self.refreshes += 1
