@@ -8,7 +8,7 @@ that have the request: they are named as not waited for.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
@@ -25,6 +25,7 @@ class Why(enum.StrEnum):
     """Why a rollout ended before everybody was asked."""
 
     FAILURES = "failures"
+    DRY_RUN = "dry-run"
     CANARY = "canary"
     INTERRUPTED = "interrupted"
 
@@ -133,6 +134,10 @@ class Rollout:
             self.hooks.keep(self._account(None))
         return self._account(None)
 
+    def nothing_done(self) -> Rolled:
+        """The account before anything was sent."""
+        return self._account(Stopped(Why.DRY_RUN, "nothing was sent"))
+
     async def _before(self, step: Step) -> Stopped | None:
         if step.number > 1:
             await self._unless_stopped(self._pause)
@@ -239,8 +244,3 @@ class Rollout:
             unheard=self._unheard,
             stopped=stopped,
         )
-
-
-def failed_names(answers: Sequence[Answer]) -> tuple[str, ...]:
-    """Who answered and did not succeed, by name."""
-    return tuple(sorted(answer.sender for answer in answers if not answer.ok))
