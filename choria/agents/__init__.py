@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from .file import file_agent
 from .library import SHIPPED, ShippedAgent, shipped_ddl
 from .native import About, Agent, Input, Output, action, build_agent, make_document
 from .package import package_agent
+from .process import process_agent
 from .rpcutil import rpcutil_agent
+from .service import service_agent
 
 __all__ = [
     "SHIPPED",
@@ -16,9 +19,12 @@ __all__ = [
     "ShippedAgent",
     "action",
     "build_agent",
+    "file_agent",
     "make_document",
     "package_agent",
+    "process_agent",
     "rpcutil_agent",
+    "service_agent",
     "shipped_agents",
     "shipped_ddl",
 ]
@@ -26,4 +32,4 @@ __all__ = [
 
 def shipped_agents() -> tuple[ShippedAgent, ...]:
     """Every agent that a node hosts unless its configuration says otherwise."""
-    return (package_agent(), rpcutil_agent())
+    return (file_agent(), package_agent(), process_agent(), rpcutil_agent(), service_agent())

@@ -11,7 +11,7 @@ from typing import Final
 from choria.ddl import AgentDDL, parse_ddl
 from choria.node import Action
 
-SHIPPED: Final = frozenset({"package", "rpcutil"})
+SHIPPED: Final = frozenset({"file", "package", "process", "rpcutil", "service"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from .facts import FactFilter, Operator, parse_fact
 from .filter import Filter, matches, parse_filter
 from .names import MAX_NAME_CHARS, NameFilter, parse_name
 from .paths import MAX_PATH_CHARS, Facts
-from .regex import MAX_REGEX_CHARS, Regex, is_regex, parse_regex
+from .regex import MAX_REGEX_CHARS, Regex, compile_regex, is_regex, parse_regex
 from .subject import DataFunction, Subject
 from .words import Word, parse_word
 
@@ -33,6 +33,7 @@ __all__ = [
     "Regex",
     "Subject",
     "Word",
+    "compile_regex",
     "is_regex",
     "matches",
     "parse_compound",

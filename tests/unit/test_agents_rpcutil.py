@@ -85,13 +85,13 @@ async def test_ping_and_collectives() -> None:
 
 async def test_inventory() -> None:
     inventory = await run("inventory")
-    assert inventory["agents"] == ["package", "rpcutil"]
+    assert inventory["agents"] == ["file", "package", "process", "rpcutil", "service"]
     assert inventory["facts"] == FACTS
     assert inventory["classes"] == ["apache"]
 
 
 async def test_agents_with_their_metadata() -> None:
-    package, _ = (await run("agent_inventory"))["agents"]
+    package = (await run("agent_inventory"))["agents"][1]
     assert (package["agent"], package["timeout"], package["license"]) == (
         "package",
         180,

@@ -78,7 +78,7 @@ def action(*, name: str = "", display: Display = "failed") -> Callable[[_F], _F]
     """
 
     def declare(method: _F) -> _F:
-        setattr(method, DECLARED, Declared(name or method.__name__, display))
+        method.__dict__[DECLARED] = Declared(name or method.__name__, display)
         return method
 
     return declare

@@ -31,7 +31,7 @@ def actions_of(kind: type[Agent]) -> dict[str, Callable[..., Any]]:
     """
     found: dict[str, Callable[..., Any]] = {}
     for _, method in inspect.getmembers_static(kind, inspect.isfunction):
-        declared: Declared | None = getattr(method, DECLARED, None)
+        declared: Declared | None = method.__dict__.get(DECLARED)
         if declared is None:
             continue
         if declared.name in found:
@@ -69,7 +69,7 @@ def _action(kind: type[Agent], name: str, method: Callable[..., Any]) -> dict[st
     place = f"{kind.__name__}.{method.__name__}"
     words = docstring_parser.parse(method.__doc__ or "")
     outputs = outputs_of(method, place)
-    declared: Declared = getattr(method, DECLARED)
+    declared: Declared = method.__dict__[DECLARED]
     return {
         "action": name,
         "description": words.short_description or name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from choria.agents.commands import Finished, run_command
+
 from .agent import detect_provider, package_agent
-from .commands import Finished, run_command
 from .model import Provider
 
 __all__ = ["Finished", "Provider", "detect_provider", "package_agent", "run_command"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from choria.agents.commands import run_command
 from choria.errors import AgentError
 
-from .commands import run_command
 from .model import check_name, missing
 
 PROVIDER: Final = "apt"  # what Choria's agent calls it: the tool that installs, on top of dpkg

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from choria.agents.commands import run_command
 from choria.errors import AgentError
 
-from .commands import run_command
 from .model import check_name, missing
 
 FORMAT: Final = "%{NAME}\\t%|EPOCH?{%{EPOCH}}:{0}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n"
