@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from choria.broker import BrokerConfig
-from choria.programs.broker import run_broker
-
 from ._serve import Config, JsonLog, Verbose, read_config, serve
 
 
@@ -18,5 +15,8 @@ def broker(*, config: Config = None, verbose: Verbose = False, log_json: JsonLog
         verbose: Log more.
         log_json: Log JSON lines.
     """
+    from choria.broker import BrokerConfig
+    from choria.programs.broker import run_broker
+
     settings = read_config("broker", BrokerConfig, config)
     return serve(partial(run_broker, settings), verbose=verbose, log_json=log_json)

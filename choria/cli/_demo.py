@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import attrs
-import trio
 from cyclopts import Parameter
 
-from choria.programs.demo import DemoFailed, Step
-from choria.programs.demo_story import run_demo
-
-from ._errors import leaves
+if TYPE_CHECKING:
+    from choria.programs.demo import Step
 
 
 def demo(
@@ -31,6 +27,14 @@ def demo(
         keep: Leave the fleet running until Ctrl-C and print what to type.
         json: One JSON document on stdout: the steps with their commands, exit codes and output.
     """
+    import attrs
+    import trio
+
+    from choria.programs.demo import DemoFailed
+    from choria.programs.demo_story import run_demo
+
+    from ._errors import leaves
+
     steps: list[Step] = []
 
     def show(step: Step) -> None:

@@ -8,8 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from choria.programs.emulate import EmulateSettings, run_emulator
-
 from ._serve import Verbose, serve
 
 
@@ -32,6 +30,8 @@ def emulate(
         policies: Folder with policies. Without it, everything but discovery and rpcutil is denied.
         verbose: Log more.
     """
+    from choria.programs.emulate import EmulateSettings, run_emulator
+
     settings = EmulateSettings(
         nodes=nodes, ca=ca, brokers=tuple(broker), prefix=prefix, policies=policies
     )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from choria.broker import BrokerConfig
-from choria.programs.broker import run_broker
-from choria.programs.init import BROKER_PORT, ENROL_PORT, Plan, init_network
-from choria.programs.places import network_folder, reachable_hosts, user_name
-from choria.programs.units import write_unit
-
 from ._serve import read_config, serve
+
+if TYPE_CHECKING:
+    from choria.programs.init import Plan
 
 
 def init(
@@ -24,8 +21,8 @@ def init(
     network: str = "home",
     host: Annotated[list[str] | None, Parameter(negative="")] = None,
     operator: str = "",
-    port: int = BROKER_PORT,
-    enrol_port: int = ENROL_PORT,
+    port: int = 7422,
+    enrol_port: int = 7424,
     passphrase_file: Path | None = None,
     systemd: Path | None = None,
     start: Annotated[bool, Parameter(negative="")] = False,
@@ -44,6 +41,12 @@ def init(
         systemd: Write a unit for the broker to this file.
         start: Run the broker here and now, until Ctrl-C.
     """
+    from choria.broker import BrokerConfig
+    from choria.programs.broker import run_broker
+    from choria.programs.init import Plan, init_network
+    from choria.programs.places import network_folder, reachable_hosts, user_name
+    from choria.programs.units import write_unit
+
     plan = Plan(
         folder=(folder or network_folder()).absolute(),
         network=network,

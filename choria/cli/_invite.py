@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from choria.errors import ChoriaError
-from choria.programs.invite import CaConfig, Invitation, Source, line_of, run_over_ssh
-from choria.programs.invite import invite as make_token
-
 from ._serve import Config, read_config
+
+if TYPE_CHECKING:
+    from choria.programs.invite import CaConfig, Invitation, Source
 
 
 def invite(
@@ -43,6 +41,11 @@ def invite(
         ca: The CA's folder.
         config: Configuration file; `init` writes the one that is found by itself.
     """
+    import msgspec
+
+    from choria.programs.invite import CaConfig, Invitation, Source, line_of
+    from choria.programs.invite import invite as make_token
+
     settings = read_config("ca", CaConfig, config)
     if ca is not None:
         settings = msgspec.structs.replace(settings, folder=ca.absolute())
@@ -58,6 +61,10 @@ def invite(
 
 
 def _over_ssh(hosts: list[str], settings: CaConfig, wish: Invitation, what: Source) -> int:
+    from choria.errors import ChoriaError
+    from choria.programs.invite import invite as make_token
+    from choria.programs.invite import run_over_ssh
+
     failed = 0
     for host in hosts:
         print(f"{host}:", flush=True)

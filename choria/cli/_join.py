@@ -6,18 +6,14 @@ import getpass
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import trio
 from cyclopts import Parameter
 
-from choria.node import NodeConfig
-from choria.programs.join import Joined, plan_join, start_in_background
-from choria.programs.node import run_node_program
-from choria.programs.places import node_folder
-from choria.programs.units import write_unit
-
 from ._serve import read_config, serve
+
+if TYPE_CHECKING:
+    from choria.programs.join import Joined
 
 MAX_TOKEN_CHARACTERS = 8192
 
@@ -40,6 +36,12 @@ def join(
         start: Run the node afterwards: here until Ctrl-C, or as a process of its own.
         systemd: Write a unit for the node to this file.
     """
+    import trio
+
+    from choria.programs.join import plan_join
+    from choria.programs.places import node_folder
+    from choria.programs.units import write_unit
+
     joining = plan_join(_token(token_file), name, folder or node_folder(), _say)
     joined = trio.run(joining.run)
     _say(
@@ -53,6 +55,10 @@ def join(
 
 
 def _start(joined: Joined, start: str) -> int:
+    from choria.node import NodeConfig
+    from choria.programs.join import start_in_background
+    from choria.programs.node import run_node_program
+
     if start == "background":
         pid, log = start_in_background(joined)
         _say(f"The node runs as process {pid} and logs to {log}.")

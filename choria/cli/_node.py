@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from choria.node import NodeConfig
-from choria.programs.node import run_node_program
-
 from ._serve import Config, JsonLog, Verbose, read_config, serve
 
 
@@ -18,6 +15,9 @@ def node(*, config: Config = None, verbose: Verbose = False, log_json: JsonLog =
         verbose: Log more.
         log_json: Log JSON lines.
     """
+    from choria.node import NodeConfig
+    from choria.programs.node import run_node_program
+
     settings = read_config("node", NodeConfig, config)
     return serve(
         partial(run_node_program, settings, config_file=str(config or "")),

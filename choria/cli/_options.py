@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from choria.filters import Filter, parse_filter
+if TYPE_CHECKING:
+    from choria.filters import Filter
 
 
 @Parameter(name="*")
@@ -74,6 +75,8 @@ class Filters:
 
     def parse(self) -> Filter:
         """What was typed, as a filter. Raises FilterError with what is wrong."""
+        from choria.filters import parse_filter
+
         return parse_filter(
             identities=self.identity or (),
             facts=self.fact or (),

@@ -5,25 +5,14 @@ from __future__ import annotations
 import json as json_text
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from choria.config import load, search_paths
-from choria.errors import ChoriaError
-from choria.node import NodeConfig
-from choria.policy import Authorized
-from choria.programs import environment
-from choria.programs.policy import (
-    Decision,
-    FileReport,
-    Machine,
-    check_policies,
-    explain_policies,
-)
-from choria.telemetry import configure_logging
+if TYPE_CHECKING:
+    from choria.errors import ChoriaError
+    from choria.programs.policy import Decision, FileReport
 
-from ._errors import exit_code_of
 
 Json = Annotated[bool, Parameter(name=["--json", "-j"], negative="")]
 
@@ -35,6 +24,9 @@ def check(files: list[Path], /, *, json: Json = False) -> int:
         files: ActionPolicy, groups and Rego files, or folders of them.
         json: One JSON document on stdout.
     """
+    from choria.errors import ChoriaError
+    from choria.programs.policy import check_policies
+
     try:
         reports = check_policies(files)
     except ChoriaError as exc:
@@ -74,6 +66,13 @@ def explain(  # what a call is and what it is judged by
         authorization: action_policy or rego, instead of what the configuration says.
         json: One JSON document on stdout.
     """
+    from choria.config import load, search_paths
+    from choria.errors import ChoriaError
+    from choria.node import NodeConfig
+    from choria.programs import environment
+    from choria.programs.policy import Machine, explain_policies
+    from choria.telemetry import configure_logging
+
     try:
         overrides = {
             "policies": str(policies.absolute()) if policies else None,
@@ -95,6 +94,8 @@ def explain(  # what a call is and what it is judged by
 
 
 def _failed(exc: ChoriaError, *, as_json: bool) -> int:
+    from ._errors import exit_code_of
+
     if not as_json:
         raise exc
     code = exit_code_of(exc)
@@ -126,6 +127,8 @@ def _file_lines(reports: list[FileReport]) -> list[str]:
 
 
 def _decision_document(decision: Decision) -> dict[str, Any]:
+    from choria.policy import Authorized
+
     verdict = decision.told.verdict
     allowed = isinstance(verdict, Authorized)
     return {
@@ -144,6 +147,8 @@ def _decision_document(decision: Decision) -> dict[str, Any]:
 
 
 def _decision_lines(decisions: list[Decision], *, told_apart: bool) -> list[str]:
+    from choria.policy import Authorized
+
     rows = [("CALLER", "ACTION", "VERDICT", "DECIDED BY", "LINE")]
     for decision in decisions:
         verdict = decision.told.verdict
@@ -162,6 +167,8 @@ def _decision_lines(decisions: list[Decision], *, told_apart: bool) -> list[str]
 
 def _reasons(decision: Decision) -> list[str]:
     """Why the lines above did not decide, and the whole sentence of a denial."""
+    from choria.policy import Authorized
+
     verdict = decision.told.verdict
     lines = [
         f"  {tried.place.where} passed over: its {tried.stopped_by} do not fit"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from choria.federation import RelayConfig
-from choria.programs.relay import run_relay_program
-
 from ._serve import Config, JsonLog, Verbose, read_config, serve
 
 
@@ -18,5 +15,8 @@ def relay(*, config: Config = None, verbose: Verbose = False, log_json: JsonLog 
         verbose: Log more.
         log_json: Log JSON lines.
     """
+    from choria.federation import RelayConfig
+    from choria.programs.relay import run_relay_program
+
     settings = read_config("relay", RelayConfig, config)
     return serve(partial(run_relay_program, settings), verbose=verbose, log_json=log_json)
