@@ -126,6 +126,10 @@ class EnrolError(ChoriaError):
     """A machine did not get its certificate; the text says why and what to do."""
 
 
+class LoginError(ChoriaError):
+    """Nobody is logged in, or the login has ended; the text says why and what to do."""
+
+
 class ConfigError(ChoriaError):
     """Configuration that cannot be used; the text names file, key and what to write instead."""
 
@@ -140,6 +144,10 @@ class DiscoveryError(ChoriaError):
 
 class Interrupted(ChoriaError):  # noqa: N818  # a fact
     """The operator told us to stop before there was anything to account for."""
+
+
+class SpawnError(ChoriaError):
+    """A program could not be started, or did more than it may; the text says why."""
 
 
 class AgentError(ChoriaError):

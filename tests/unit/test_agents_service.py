@@ -78,7 +78,7 @@ def program(folder: Path, name: str, text: str) -> None:
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Programs here stand in for the machine's; no init system runs where tests run."""
     folder = tmp_path / "bin"
-    monkeypatch.setattr("choria.agents.commands._PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr("choria.agents.commands.SYSTEM_PATH", f"{folder}:/usr/bin:/bin")
     return folder
 
 

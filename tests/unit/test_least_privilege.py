@@ -39,7 +39,7 @@ IMPORTS = {("choria/programs/policy.py", "ctypes"): "silences a library that pri
 RUNS_CODE = {"choria/agents/found/modules.py": "agents on disk, after owner and mode were checked"}
 PROGRAMS = "choria/programs/"
 """What a person starts may start programs."""
-CLEAN = {"choria/agents/commands.py"}
+CLEAN = {"choria/spawn/running.py"}
 """What a node runs: never with the node's environment."""
 
 
@@ -134,7 +134,7 @@ def test_what_is_looked_for_is_found(line: str):
 
 def test_a_program_without_an_environment_of_its_own_is_found():
     line = "trio.run_process(argv)"
-    assert list(findings(ROOT / "choria/agents/commands.py", line))
+    assert list(findings(ROOT / "choria/spawn/running.py", line))
 
 
 @pytest.mark.parametrize("name", sorted({*NAMED_BY_US, *CLEAN, *(name for name, _ in IMPORTS)}))

@@ -50,7 +50,7 @@ class SysV:
             if verb in ("enable", "disable")
             else ["service", service, verb]
         )
-        finished = await run_command(argv)
+        finished = await run_command(argv, leave_children=True)  # the service itself
         if finished.returncode:
             raise failed(" ".join(argv), finished)
 

@@ -1,0 +1,16 @@
+"""Programs that we start: no shell, a clean environment, bounded output, nothing left behind."""
+
+from __future__ import annotations
+
+from .program import SYSTEM_PATH, Finished, Program, clean_environment
+from .running import DRAIN_S, open_program, run_program
+
+__all__ = [
+    "DRAIN_S",
+    "SYSTEM_PATH",
+    "Finished",
+    "Program",
+    "clean_environment",
+    "open_program",
+    "run_program",
+]
