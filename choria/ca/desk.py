@@ -20,6 +20,7 @@ from choria.enrol import (
     EnrolFrame,
     EnrolRefusal,
     Issued,
+    Pace,
     Pending,
     Renew,
     decode_enrol_frame,
@@ -40,7 +41,6 @@ from .files import CaError
 from .index import is_taken
 from .invites import CLAIM_LIVES_MS, Claim, Invite, Invites
 from .node_issuer import NodeIssuer
-from .pace import Pace
 from .refusing import No as _No
 from .refusing import refused as _refused
 from .renewing import RenewalDesk

@@ -30,15 +30,24 @@ class Anchors(msgspec.Struct, frozen=True, kw_only=True):
     brokers: Store
     nodes: Store
     clients: Store
+    logins: tuple[CertificateBytes, ...] = ()
+
+    @property
+    def items(self) -> list[object]:
+        """Everything in its place; without issuers of logins their place is not there (CWP-21.1-7)."""
+        everything = list(msgspec.structs.astuple(self))
+        return everything if self.logins else everything[:-1]
 
     @property
     def digest(self) -> bytes:
         """What a token pins: SHA-256 over all of it, in its places (CWP-18.3-2)."""
-        return sha256(encode_cbor(list(msgspec.structs.astuple(self)))).digest()
+        return sha256(encode_cbor(self.items)).digest()
 
     def trust_files(self) -> dict[str, bytes]:
         """The PEM files of a trust folder by name. Raises TrustError for what is no certificate."""
         stores = {"root": (self.root,), **{kind.value: getattr(self, kind) for kind in IssuerKind}}
+        if self.logins:
+            stores["logins"] = self.logins
         return {f"{name}.pem": _pem(store) for name, store in stores.items()}
 
     def issuers(self) -> Issuers:
@@ -48,11 +57,25 @@ class Anchors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def anchors_of(
-    root: x509.Certificate, stores: Mapping[IssuerKind, Iterable[x509.Certificate]]
+    root: x509.Certificate,
+    stores: Mapping[IssuerKind, Iterable[x509.Certificate]],
+    logins: Iterable[x509.Certificate] = (),
 ) -> Anchors:
     """Anchors from certificates."""
     brokers, nodes, clients = (tuple(_der(each) for each in stores[kind]) for kind in IssuerKind)
-    return Anchors(root=_der(root), brokers=brokers, nodes=nodes, clients=clients)
+    return Anchors(
+        root=_der(root), brokers=brokers, nodes=nodes, clients=clients,
+        logins=tuple(_der(each) for each in logins),
+    )  # fmt: skip
+
+
+def is_store(item: object) -> bool:
+    """Whether an item of a frame is a list of certificates; what is none there is ignored."""
+    try:
+        msgspec.convert(item, Store, builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _der(certificate: x509.Certificate) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from choria.errors import MessageError
 from choria.wire import encode_cbor
 
-from .anchors import Anchors
+from .anchors import Anchors, is_store
 from .fields import (
     Bytes16,
     Bytes32,
@@ -111,7 +111,8 @@ _NUMBERS: Final = {shape: number for number, shape in _TYPES.items()}
 
 def encode_enrol_frame(frame: EnrolFrame) -> bytes:
     """The body of ``frame``, without its head."""
-    return encode_cbor([_NUMBERS[type(frame)], *msgspec.structs.astuple(frame)])
+    items = frame.items if isinstance(frame, Anchors) else msgspec.structs.astuple(frame)
+    return encode_cbor([_NUMBERS[type(frame)], *items])
 
 
 def decode_enrol_frame(body: bytes) -> EnrolFrame:
@@ -120,6 +121,10 @@ def decode_enrol_frame(body: bytes) -> EnrolFrame:
     shape = _TYPES.get(items[0])
     if shape is None:
         raise MessageError(f"$: a frame of type {items[0]} is unknown")
+    if (
+        shape is Anchors
+    ):  # issuers of logins stand behind the rest, where there are any (CWP-21.1-7)
+        items = [*items[:5], items[5] if is_store(items[5:6] and items[5]) else ()]
     frame = to_shape(items, shape)
     if isinstance(frame, Enrol):
         check_name(frame.name)

@@ -61,19 +61,25 @@ class Anchor:
     key: PublicKey
     public_key: bytes  # DER of the key: the issuer's identity for revocation, whatever its name
     validity: Validity
+    logins: bool = False  # for people who logged in: what it made needs a credential beside it
 
     @property
     def vouches_for(self) -> frozenset[Role]:
         """The roles that this issuer may make."""
+        if self.logins:
+            return frozenset({Role.CLIENT})
         return frozenset(Role) if self.kind is None else VOUCHES_FOR[self.kind]
 
 
-def make_anchor(kind: IssuerKind | None, certificate: x509.Certificate) -> Anchor:
+def make_anchor(
+    kind: IssuerKind | None, certificate: x509.Certificate, *, logins: bool = False
+) -> Anchor:
     """Check that a certificate may stand in a trust store. Raises TrustError.
 
     Args:
         kind: the store; None for a CA that vouches for all roles.
         certificate: the issuer's.
+        logins: it stands in the store of login issuers.
     """
     kind_name = kind or "all"
     with x509_errors(f"a certificate among the issuers '{kind_name}' cannot be read"):
@@ -86,7 +92,7 @@ def make_anchor(kind: IssuerKind | None, certificate: x509.Certificate) -> Ancho
             raise TrustError(f"issuer {name!r} among '{kind_name}': {exc}") from exc
         der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         subject = certificate.subject.public_bytes()
-        return Anchor(kind, certificate, subject, key, der, validity_of(certificate))
+        return Anchor(kind, certificate, subject, key, der, validity_of(certificate), logins)
 
 
 def check_unambiguous(anchors: Iterable[tuple[str, Anchor]]) -> None:
@@ -102,7 +108,7 @@ def check_unambiguous(anchors: Iterable[tuple[str, Anchor]]) -> None:
 
 def check_count(anchors: Iterable[Anchor]) -> None:
     """Raise TrustError beyond 16 issuers of a kind."""
-    kinds = [anchor.kind for anchor in anchors]
+    kinds = [anchor.kind for anchor in anchors if not anchor.logins]
     for kind in (*IssuerKind, None):
         if kinds.count(kind) > MAX_ANCHORS:
             raise TrustError(f"more than {MAX_ANCHORS} issuers '{kind or 'all'}'")

@@ -2,7 +2,7 @@
 
 ``18([protected, {? 33: certificate}, payload, signature])`` with protected ``{1: alg, ? 2: crit,
 ? 3: content type, 34: [-16, SHA-256 of the certificate]}``, deterministic CBOR throughout. ``alg``,
-``crit`` and ``x5t`` stand in the protected header only. The certificate may stand in the unprotected
+``crit`` and ``x5t`` stand in the protected header only, and so does a credential (``13``, see :mod:`.credential`). The certificate may stand in the unprotected
 one, because the signed ``x5t`` binds it. That leaves a message that somebody changed on its way one
 harmless form: the same without its certificate, for a receiver that knows the certificate already.
 
@@ -37,6 +37,7 @@ AAD_REPLY: Final = b"cwp/1 reply"
 LABEL_ALG: Final = 1
 LABEL_CRIT: Final = 2
 LABEL_CONTENT_TYPE: Final = 3
+LABEL_KCWT: Final = 13
 LABEL_X5CHAIN: Final = 33
 LABEL_X5T: Final = 34
 HASH_SHA256: Final = -16
@@ -71,7 +72,10 @@ def signature_input(protected: bytes, payload: bytes, external_aad: bytes) -> by
 
 
 def protected_header(
-    algorithm: Algorithm, leaf_der: bytes, content_type: str | None = None
+    algorithm: Algorithm,
+    leaf_der: bytes,
+    content_type: str | None = None,
+    credential: Tagged | None = None,
 ) -> bytes:
     """The encoded protected header of a message that the key of ``leaf_der`` signs."""
     header: dict[int, object] = {
@@ -80,6 +84,8 @@ def protected_header(
     }
     if content_type is not None:
         header[LABEL_CONTENT_TYPE] = content_type
+    if credential is not None:  # CWP-21.5-1
+        header |= {LABEL_CRIT: [LABEL_KCWT], LABEL_KCWT: credential}
     return encode_cbor(header)
 
 
@@ -121,7 +127,7 @@ def open1(
     Args:
         message: what came, at most ``max_bytes`` long.
         max_bytes: the payload cap of the link; beyond `MAX_MESSAGE_BYTES` nothing is read anyway.
-        understood: labels that the caller obeys if ``crit`` lists them; CWP/1 defines none.
+        understood: labels that the caller obeys if ``crit`` lists them: 13 of requests, else none.
     """
     max_bytes = min(max_bytes, MAX_MESSAGE_BYTES)
     if len(message) > max_bytes:
@@ -129,9 +135,7 @@ def open1(
             f"a signed message of {len(message)} bytes is refused: at most {max_bytes} are read"
         )
     protected_bytes, unprotected, payload, signature = _take_apart(message, max_bytes)
-    protected = _decode(protected_bytes, "its protected header", MAX_PROTECTED_BYTES, frozenset())
-    if not isinstance(protected, Mapping):
-        raise TrustError("the protected header of a signed message is no map")
+    protected = _protected(protected_bytes)
     _check_labels(protected, unprotected, understood)
     thumbprint = _thumbprint(protected)
     return Opened(
@@ -142,6 +146,26 @@ def open1(
         certificate_der=_certificate(unprotected, thumbprint),
         signature=signature,
         protected_bytes=protected_bytes,
+    )
+
+
+def _protected(data: bytes) -> Mapping[Any, Any]:
+    what = "its protected header"
+    header = _decode(data, what, MAX_PROTECTED_BYTES, frozenset({SIGN1_TAG}))
+    if not isinstance(header, Mapping):
+        raise TrustError("the protected header of a signed message is no map")
+    others = [value for label, value in header.items() if label != LABEL_KCWT]
+    if any(_holds_tag(value) for value in others):  # CWP-5-3
+        raise TrustError(f"a signed message is deterministic CBOR, {what} is not: tag")
+    return header
+
+
+def _holds_tag(value: object) -> bool:
+    """Whether a tag stands anywhere in ``value``, whose depth the decoder bounds."""
+    if isinstance(value, Mapping):
+        return any(_holds_tag(inner) for inner in value.values())
+    return isinstance(value, Tagged) or (
+        isinstance(value, list | tuple) and any(_holds_tag(inner) for inner in value)
     )
 
 

@@ -15,7 +15,7 @@ one signature long, so that ``verify_directly_issued_by`` and explicit checks ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -35,8 +35,17 @@ from .anchors import (
 from .certificates import Leaf, Purpose, Validity, parse_certificate, read_leaf, x509_errors
 from .keys import PublicKey
 from .naming import Naming, UriNaming
-from .principals import DEFAULT_GRANTS, Principal, Role
+from .passes import MARK_BYTES, ends_ms, make_pass, mark_of, serial_of
+from .principals import (
+    DEFAULT_GRANTS,
+    LOGIN_GRANTS,
+    LOGIN_PREFIXES,
+    Principal,
+    Role,
+    is_login_name,
+)
 from .revocation import Revocations
+from .times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Issuers:
         revocations: who was taken back; shared by everything that was identified here.
     """
 
-    __slots__ = ("_by_subject", "_naming", "anchors", "network", "revocations")
+    __slots__ = ("_book", "_naming", "network", "revocations")
 
     def __init__(  # noqa: PLR0913  # stores of one kind each, all by name
         self,
@@ -106,6 +115,7 @@ class Issuers:
         clients: Iterable[x509.Certificate] = (),
         *,
         everyone: Iterable[x509.Certificate] = (),
+        logins: Iterable[x509.Certificate] = (),
         naming: Naming | None = None,
         revocations: Revocations | None = None,
     ) -> None:
@@ -117,6 +127,7 @@ class Issuers:
             nodes: issuers of nodes only.
             clients: issuers of clients, services and relays only.
             everyone: issuers of all roles, where a CA has one for all: ``naming`` tells them apart.
+            logins: issuers of clients that logged in, and of nobody else; see :mod:`.credential`.
             naming: how certificates name their owners; by default the built-in CA's way.
             revocations: who was taken back; by default nobody.
         """
@@ -129,16 +140,43 @@ class Issuers:
             IssuerKind.CLIENTS: clients,
             None: everyone,
         }
-        self.anchors = tuple(
-            make_anchor(kind, item) for kind, store in stores.items() for item in store
-        )
-        check_unambiguous(
-            (f"the issuer '{anchor.kind or 'all'}'", anchor) for anchor in self.anchors
-        )
-        self._by_subject: dict[bytes, list[Anchor]] = {}
-        for anchor in self.anchors:
-            self._by_subject.setdefault(anchor.subject, []).append(anchor)
-        check_count(self.anchors)
+        self._book = _Book(stores, logins)
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """All issuers that count now."""
+        return self._book.anchors
+
+    def adopt(self, stores: Mapping[IssuerKind, Iterable[x509.Certificate]]) -> None:
+        """Other issuers count from now on, in one step; whoever the others vouched for does no more.
+
+        What was identified here before is judged by it too, at its next use (CWP-20.3-6).
+
+        Login issuers are not among them and stay.
+
+        Raises:
+            TrustError: an issuer cannot be one; nothing has changed then.
+        """
+        logins = [anchor.certificate for anchor in self.anchors if anchor.logins]
+        book = _Book(stores, logins)
+        self._book = book
+        self.revocations.believe_only(anchor.public_key for anchor in book.anchors)
+
+    def pass_of(self, identified: Identified) -> bytes:
+        """What is kept of a certificate while its link lives: 40 bytes at most (F5)."""
+        return make_pass(identified.issuer, identified.serial, identified.validity)
+
+    def inspect(self, link_pass: bytes, now_ms: int) -> str:
+        """Why a link of this pass must end, to be read after its owner's name; empty if it may live.
+
+        Nothing is parsed: 50,000 are looked at in some tens of milliseconds.
+        """
+        issuer = self._book.by_mark.get(link_pass[:MARK_BYTES])
+        if issuer is None:
+            return "counts no more: its issuer was taken out of the network's trust"
+        if now_ms > ends_ms(link_pass):
+            return f"expired: it held until {format_time(ends_ms(link_pass))}"
+        return self.revocations.verdict(issuer.public_key, serial_of(link_pass))
 
     def examine(self, der: bytes) -> Identified:
         """Prove who made a certificate and for whom. Raises TrustError. The time is not looked at."""
@@ -146,9 +184,11 @@ class Issuers:
         anchor = self._prove(leaf)
         if leaf.role not in anchor.vouches_for:
             raise TrustError(
-                f"certificate of {leaf.whose} was made by the issuer '{anchor.kind}' of network {self.network}, "
+                f"certificate of {leaf.whose} was made by the issuer '{_label(anchor)}' of network {self.network}, "
                 f"which may not vouch for a {leaf.role}: the issuer '{ISSUER_OF[leaf.role]}' must make it"
             )
+        if leaf.role is Role.CLIENT:
+            _check_login(leaf, anchor)
         return Identified(
             principal=Principal(self.network, leaf.role, leaf.name, leaf.grants),
             thumbprint=leaf.thumbprint,
@@ -171,7 +211,7 @@ class Issuers:
         """Whether the issuer that a certificate names is one of these, by name; nothing is proved."""
         certificate = parse_certificate(der)
         with x509_errors("the certificate's issuer cannot be read"):
-            return certificate.issuer.public_bytes() in self._by_subject
+            return certificate.issuer.public_bytes() in self._book.by_subject
 
     def _second(self, leaf: Leaf) -> Principal | None:
         role = leaf.second_role
@@ -182,7 +222,7 @@ class Issuers:
     def _prove(self, leaf: Leaf) -> Anchor:
         with x509_errors(f"certificate of {leaf.whose}: its issuer cannot be read"):
             issuer = leaf.certificate.issuer
-            candidates = self._by_subject.get(issuer.public_bytes(), [])
+            candidates = self._book.by_subject.get(issuer.public_bytes(), [])
             for anchor in candidates:
                 if _made(anchor, leaf.certificate):
                     return anchor
@@ -196,6 +236,45 @@ class Issuers:
             f"certificate of {leaf.whose} was issued by {maker!r}, which is no issuer of network {self.network}: "
             "have this network's CA issue one, or add that issuer to the trust files"
         )
+
+
+class _Book:
+    """Issuers that were checked, and ways to find one."""
+
+    __slots__ = ("anchors", "by_mark", "by_subject")
+
+    def __init__(
+        self,
+        stores: Mapping[IssuerKind, Iterable[x509.Certificate]]
+        | Mapping[IssuerKind | None, Iterable[x509.Certificate]],
+        logins: Iterable[x509.Certificate],
+    ) -> None:
+        self.anchors = (
+            *(make_anchor(kind, item) for kind, store in stores.items() for item in store),
+            *(make_anchor(IssuerKind.CLIENTS, item, logins=True) for item in logins),
+        )
+        check_unambiguous((f"the issuer '{_label(anchor)}'", anchor) for anchor in self.anchors)
+        check_count(self.anchors)
+        self.by_mark = {mark_of(anchor): anchor for anchor in self.anchors}
+        self.by_subject: dict[bytes, list[Anchor]] = {}
+        for anchor in self.anchors:
+            self.by_subject.setdefault(anchor.subject, []).append(anchor)
+
+
+def _label(anchor: Anchor) -> str:
+    return "logins" if anchor.logins else str(anchor.kind or "all")
+
+
+def _check_login(leaf: Leaf, anchor: Anchor) -> None:
+    """Names of those who logged in and of other clients never meet (CWP-21.1-3, A7)."""
+    if is_login_name(leaf.name) != anchor.logins:
+        raise TrustError(
+            f"certificate of {leaf.whose}: names that begin with {' or '.join(f'{p}.' for p in LOGIN_PREFIXES)} "
+            f"are those of a login issuer and no other's; the issuer '{_label(anchor)}' made this"
+        )
+    if anchor.logins and not leaf.grants <= LOGIN_GRANTS:
+        beyond = ", ".join(sorted(leaf.grants - LOGIN_GRANTS))
+        raise TrustError(f"certificate of {leaf.whose}: a login issuer may not grant {beyond}")
 
 
 def parse_network(text: str) -> str:

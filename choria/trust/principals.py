@@ -48,6 +48,13 @@ DEFAULT_GRANTS: Final[Mapping[Role, frozenset[str]]] = MappingProxyType(
 """What a certificate without the extension grants: a client may call the fleet, nobody else has any."""
 
 
+LOGIN_PREFIXES: Final = ("up", "oidc")
+"""Names of clients that logged in begin with one of these and a dot, and no other client's do."""
+
+LOGIN_GRANTS: Final = frozenset({"fleet", "events", "streams-read"})
+"""What a login issuer may grant: taken over, it makes no administrator."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """(network, role, name) and what it was granted."""
@@ -67,10 +74,13 @@ class Principal:
         """The name that policies and audit records know: ``choria=rip`` for the client rip.
 
         Other roles have their role as the prefix (``node=web1``): a policy that lets the client
-        ``rip`` in must not let in a node that was named so.
+        ``rip`` in must not let in a node that was named so. So has somebody who logged in:
+        ``up=rip`` for ``up.rip``, by password, and ``oidc=rip`` for ``oidc.rip``.
         """
-        prefix = "choria" if self.role is Role.CLIENT else self.role.value
-        return f"{prefix}={self.name}"
+        if self.role is not Role.CLIENT:
+            return f"{self.role.value}={self.name}"
+        prefix, name = _split_login_name(self.name)
+        return f"{prefix or 'choria'}={name}"
 
     def callerid_for(self, own_network: str) -> str:
         """The callerid as a member of ``own_network`` sees it: foreign ones carry their network (A7)."""
@@ -80,6 +90,27 @@ class Principal:
     def inbox(self) -> str:
         """The subject token under which only this principal receives replies (A3, A9)."""
         return inbox_token(self.network, self.role.value, self.name)
+
+
+def _split_login_name(name: str) -> tuple[str, str]:
+    prefix, dot, rest = name.partition(".")
+    return (prefix, rest) if dot and prefix in LOGIN_PREFIXES else ("", name)
+
+
+def is_login_name(name: str) -> bool:
+    """Whether only a login issuer may vouch for a client of this name (CWP-21.1-3)."""
+    return bool(_split_login_name(name)[0])
+
+
+def login_name(prefix: str, user: str) -> str:
+    """The principal's name of ``user``. Raises TrustError for a name or prefix outside the grammar."""
+    try:
+        parse_identity(user)
+        if prefix in LOGIN_PREFIXES:
+            return str(parse_identity(f"{prefix}.{user}"))
+    except InvalidName as exc:
+        raise TrustError(f"{user[:80]!r} cannot be the name of a user: {exc}") from exc
+    raise TrustError(f"{prefix[:20]!r} is no way to log in")
 
 
 def principal_uri(role: Role, name: str) -> str:

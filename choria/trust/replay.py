@@ -99,6 +99,11 @@ class ReplayGuard:
         return self._clock.high_water_ms
 
     @property
+    def skew_ms(self) -> int:
+        """How far another clock may be ahead of ours."""
+        return self._clock.skew_ms
+
+    @property
     def floor_ms(self) -> int:
         """Whatever was signed before this is refused; 0 when nothing is."""
         return self._clock.floor_ms

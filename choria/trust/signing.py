@@ -10,6 +10,7 @@ from choria.errors import TrustError
 
 from .certificates import parse_certificate, x509_errors
 from .cose import AAD_REPLY, AAD_REQUEST, LABEL_X5CHAIN, protected_header, seal
+from .credential import header_value
 from .keys import PrivateKey, algorithm_of, check_public_key
 
 _SPKI: Final = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -18,10 +19,22 @@ _SPKI: Final = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 class Signer:
     """Signs requests and replies with one key, under the name in its certificate."""
 
-    __slots__ = ("_key", "_protected", "certificate_der")
+    __slots__ = ("_for_requests", "_key", "_protected", "certificate_der")
 
-    def __init__(self, key: PrivateKey, certificate_der: bytes) -> None:
-        """Raises TrustError when the key is not the certificate's, or of a kind that nobody takes."""
+    def __init__(
+        self, key: PrivateKey, certificate_der: bytes, credential: bytes | None = None
+    ) -> None:
+        """Make the headers.
+
+        Args:
+            key: ours.
+            certificate_der: its certificate.
+            credential: what a login issuer gave us with it; goes with every request.
+
+        Raises:
+            TrustError: the key is not the certificate's, or of a kind that nobody takes, or the
+                credential is none.
+        """
         check_public_key(key.public_key())
         with x509_errors("the certificate's key cannot be read"):
             certified = parse_certificate(certificate_der).public_key().public_bytes(*_SPKI)
@@ -30,14 +43,21 @@ class Signer:
                 "the private key is not that of the certificate: the two files are of different issues"
             )
         self._key = key
-        self._protected = protected_header(algorithm_of(key), certificate_der)
+        algorithm = algorithm_of(key)
+        self._protected = protected_header(algorithm, certificate_der)
+        value = None if credential is None else header_value(credential)
+        self._for_requests = protected_header(algorithm, certificate_der, credential=value)
         self.certificate_der = certificate_der
+
+    def become(self, other: Signer) -> None:
+        """Sign as ``other`` from now on: with a renewed certificate, for all who hold this object."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
 
     def sign_request(self, payload: bytes) -> bytes:
         """A request goes with its certificate: who judges it may never have heard of the caller."""
-        return seal(
-            self._key, self._protected, {LABEL_X5CHAIN: self.certificate_der}, payload, AAD_REQUEST
-        )
+        chain = {LABEL_X5CHAIN: self.certificate_der}
+        return seal(self._key, self._for_requests, chain, payload, AAD_REQUEST)
 
     def sign_reply(self, payload: bytes, *, with_certificate: bool = False) -> bytes:
         """A reply goes with its certificate only where the request asked for it (C5)."""

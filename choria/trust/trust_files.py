@@ -1,7 +1,7 @@
 """The four PEM files of a trust folder: bytes in, :class:`Issuers` out.
 
 ``root.pem`` names the network and signs the issuers; ``brokers.pem``, ``nodes.pem`` and
-``clients.pem`` are the three stores. Separate files, because a TLS context that held an issuer too
+``clients.pem`` are the three stores; ``logins.pem``, if there, a fourth. Separate files, because a TLS context that held an issuer too
 many would send and accept the wrong chains (F1).
 """
 
@@ -35,8 +35,12 @@ def network_of_root(root: x509.Certificate) -> str:
     return parse_network(names[0])
 
 
-def read_issuers(*, root: bytes, brokers: bytes, nodes: bytes, clients: bytes) -> Issuers:
-    """Issuers from the four PEM files of a trust folder; each issuer must be signed by the root.
+def read_issuers(
+    *, root: bytes, brokers: bytes, nodes: bytes, clients: bytes, logins: bytes = b""
+) -> Issuers:
+    """Issuers from the PEM files of a trust folder; each issuer must be signed by the root.
+
+    ``logins`` is empty where nobody can log in.
 
     Raises:
         TrustError: a file cannot be read, or an issuer belongs to another root.
@@ -46,14 +50,16 @@ def read_issuers(*, root: bytes, brokers: bytes, nodes: bytes, clients: bytes) -
         kind: parse_bundle(pem, f"{kind}.pem")
         for kind, pem in zip(IssuerKind, (brokers, nodes, clients), strict=True)
     }
-    for kind, store in stores.items():
+    for_logins = parse_bundle(logins, "logins.pem") if logins else []
+    for name, store in [*stores.items(), ("logins", for_logins)]:
         for certificate in store:
-            _check_signed_by_root(f"{kind}.pem", certificate, root_certificate)
+            _check_signed_by_root(f"{name}.pem", certificate, root_certificate)
     return Issuers(
         network_of_root(root_certificate),
         brokers=stores[IssuerKind.BROKERS],
         nodes=stores[IssuerKind.NODES],
         clients=stores[IssuerKind.CLIENTS],
+        logins=for_logins,
     )
 
 

@@ -15,13 +15,15 @@ from typing import Final, NamedTuple
 from choria.errors import TrustError
 
 from .anchors import check_unambiguous
-from .cose import AAD_REPLY, AAD_REQUEST, MAX_MESSAGE_BYTES, Opened, open1
+from .cose import AAD_REPLY, AAD_REQUEST, LABEL_CRIT, LABEL_KCWT, MAX_MESSAGE_BYTES, Opened, open1
+from .credential import Credential, open_credential
 from .identifier import DEFAULT_CAPACITY, Identifier
 from .issuers import Identified, Issuers
 from .principals import Principal, Role
 
 # CWP-13.3-9
 REQUEST_ROLES: Final = frozenset({Role.CLIENT, Role.SERVICE})
+_UNDERSTOOD: Final[frozenset[int | str]] = frozenset({LABEL_KCWT})
 REPLY_ROLES: Final = frozenset({Role.NODE, Role.SERVICE})
 
 
@@ -46,6 +48,10 @@ class VerifiedRequest:
     principal: Principal
     payload: bytes
     message_hash: bytes  # SHA-256 of the message as sent; replies name it
+    credential: Credential | None = (
+        None  # what limits a caller that logged in; its time is not judged
+    )
+    credential_fault: str = ""  # why this caller's credential counts for nothing; then refuse
 
 
 class VerifiedReply(NamedTuple):
@@ -110,10 +116,12 @@ class Verifier:
             roles: who may ask for this; foreign signers also need the role configured for their network.
             max_bytes: the payload limit of the link that it came on (CWP-13.1-6).
         """
-        opened = open1(message, max_bytes=max_bytes)
+        opened = open1(message, max_bytes=max_bytes, understood=_UNDERSTOOD)
         identified = self._signer(opened, tuple(self._identifiers.values()), _nothing)
         principal = self._prove(opened, identified, roles, now_ms, AAD_REQUEST)
-        return VerifiedRequest(principal, opened.payload, sha256(message).digest())
+        credential, fault = _credential_of(opened, identified, principal)
+        digest = sha256(message).digest()
+        return VerifiedRequest(principal, opened.payload, digest, credential, fault)
 
     def verify_reply(
         self,
@@ -190,6 +198,29 @@ class Verifier:
             raise TrustError(f"network {network} is configured twice: each needs a name of its own")
         self._identifiers[network] = Identifier(other.issuers, capacity=capacity)
         self._allowed[network] = other.roles
+
+
+def _credential_of(
+    opened: Opened, identified: Identified, principal: Principal
+) -> tuple[Credential | None, str]:
+    """The credential, or why the caller may not do without (CWP-21.5-2, CWP-21.5-3).
+
+    A fault is said and not raised: the caller is proved, and learns why she is refused.
+    """
+    present = LABEL_KCWT in opened.protected
+    if not identified.issuer.logins:
+        fault = "a credential came with a certificate that no login issuer made"
+        return None, fault if present else ""
+    if not present:
+        return None, "a certificate of a login issuer counts only with its credential: none came"
+    if LABEL_KCWT not in opened.protected.get(LABEL_CRIT, ()):
+        return None, "the credential must be listed in crit"
+    try:
+        found = open_credential(opened.protected[LABEL_KCWT])
+        issuer, key = identified.issuer.key, identified.public_key
+        return found.prove(issuer, principal.name, principal.network, key), ""
+    except TrustError as exc:
+        return None, str(exc)
 
 
 def _examine(der: bytes, identifiers: tuple[Identifier, ...]) -> Identified:
