@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,7 @@ class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         days: How long the certificates of new nodes hold.
         audit_log: File that every decision is appended to; by default ``enrol.log`` in the CA's folder.
         max_strangers: Applicants who may be served at once.
+        within_s: Seconds that an applicant has for one question and its answer, at most 60.
     """
 
     listen: list[str] = []
@@ -27,6 +29,7 @@ class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     days: float = 365.0
     audit_log: Path | None = None
     max_strangers: int = 64
+    within_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 30.0  # CWP-18.1-5
 
 
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

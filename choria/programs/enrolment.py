@@ -62,6 +62,7 @@ async def serve_enrolment(
             answer=desk.answer,
             malformed=encode_enrol_frame(_NO_FRAME),
             places=config.max_strangers,
+            within_s=config.within_s,
         )
         listeners = await listen(config.listen)
         async with trio.open_nursery() as nursery:
