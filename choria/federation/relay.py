@@ -28,7 +28,12 @@ import attrs
 import trio
 
 from choria.errors import ChoriaError, FrameRefused, InvalidName
-from choria.messages import parse_federation_subject, parse_reply_prefix, parse_reply_subject
+from choria.messages import (
+    parse_federation_subject,
+    parse_reply_prefix,
+    parse_reply_subject,
+    parse_request_subject,
+)
 from choria.net import RoutedMessage, Session
 from choria.wire import Message, Receipt, split_tail
 
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 
 RECEIPTS_AT_ONCE: Final = 256
 WARN_EVERY_S: Final = 60.0
+_PRESENCE: Final = "sys/presence/"
 
 _Pair: TypeAlias = tuple[int, str]  # index in the PUBLISH, and subject on the far side
 
@@ -131,13 +137,21 @@ class Direction:
             await self._publish(fresh, inner)
 
     def _beyond(self, subject: str) -> str:
-        """The subject on the far side: requests lose their prefix, replies are as they are."""
+        """The subject on the far side: requests lose their prefix, replies are as they are.
+
+        Raises:
+            InvalidName: No row lets a relay publish it there; asked anew, it would reach a third
+                network (CWP-14.3-3, CWP-14.3-9).
+        """
         if not subject.startswith("federation/"):
-            return subject
-        inner = parse_federation_subject(subject)
-        if inner.network != self.far.network:
+            network, beyond = parse_reply_subject(subject).origin, subject
+        else:
+            network, beyond = parse_federation_subject(subject)
+            if not beyond.startswith(_PRESENCE):
+                parse_request_subject(beyond)
+        if network != self.far.network:
             raise InvalidName(f"{subject} is not for {self.far.network}")
-        return inner.subject
+        return beyond
 
     def _fresh(self, pairs: list[_Pair], inner: Message) -> list[_Pair]:
         """The pairs on which this payload was not forwarded and may be. CWP-14.3-3, CWP-14.3-5."""

@@ -112,6 +112,25 @@ async def test_a_subject_for_another_network_is_refused_and_answered() -> None:
     assert near.answers == [{"handed": 0, "partial": True}]
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        f"federation/beta/federation/gamma/{PREFIX.rpartition('/')[2]}/node/n1",
+        "federation/beta/choria/event/alarm/n1",
+        "federation/beta/sys/admin/choria",
+        "federation/beta/choria/agent",
+        f"choria/reply/gamma/{inbox_token('gamma', 'client', 'rip')}/{'5' * 32}/{'7' * 32}/alpha/n1",
+        "choria/event/alarm/n1",
+    ],
+)
+async def test_only_what_the_table_gives_goes_over(subject: str) -> None:  # CWP-14.3-9
+    frame = msgspec.structs.replace(routed("n1", receipt_id=5), pairs=((0, subject),))
+    near, far, direction = await carry(frame)
+    assert far.published == []
+    assert near.answers == [{"handed": 0, "partial": True}]
+    assert direction.carried.refused == 1
+
+
 async def test_what_travels_is_the_reply_the_headers_and_the_payload() -> None:  # CWP-14.3-1
     headers, reply = {7: b"a", 9: 1, 100: "text"}, prefix_of("rip")
     _, far, _ = await carry(
