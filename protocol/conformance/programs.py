@@ -1,4 +1,4 @@
-"""Starts our broker, node or client as the suite's contract asks: see README.md."""
+"""Starts one of our programs as the suite's contract asks: see README.md."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import contextlib
 import io
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
+from choria.ca import Invite, Invites
 from choria.cli import main
+from choria.net import wall_clock_ms
 
 
 def broker(env: dict[str, str]) -> list[str]:
@@ -60,6 +63,66 @@ def client(env: dict[str, str]) -> list[str]:
             "--timeout", str(seconds)]  # fmt: skip
 
 
+def relay(env: dict[str, str]) -> list[str]:
+    """Arguments of our relay between two networks."""
+    config = Path(env["CWP_SCRATCH"]) / "relay.toml"
+    sides = {
+        "left": (env["CWP_CREDENTIALS"], env["CWP_ADDRESS"]),
+        "right": (env["CWP_FAR_CREDENTIALS"], env["CWP_FAR_ADDRESS"]),
+    }
+    tables = [
+        f"[{name}]\ncredentials = {json.dumps(folder)}\nbrokers = [{json.dumps(address)}]\n"
+        for name, (folder, address) in sides.items()
+    ]
+    collectives = json.dumps(env["CWP_COLLECTIVES"].split(","))
+    config.write_text(f"collectives = {collectives}\n" + "".join(tables))
+    return ["relay", "--config", str(config)]
+
+
+def door(env: dict[str, str]) -> list[str]:
+    """Arguments of our broker with a door; its own port is anybody's."""
+    ca_folder = Path(env["CWP_CA"])
+    for promised in json.loads(Path(env["CWP_TOKENS"]).read_text()):
+        invite = Invite(
+            key=bytes.fromhex(promised["key"]),
+            pattern=promised["pattern"],
+            made_ms=wall_clock_ms(),
+            ends_ms=promised["ends_ms"],
+            approve=promised["approve"],
+            operator="rip",
+        )
+        Invites(ca_folder).add(bytes.fromhex(promised["token_id"]), invite)
+    config = Path(env["CWP_SCRATCH"]) / "door.toml"
+    config.write_text(
+        f"credentials = {json.dumps(env['CWP_CREDENTIALS'])}\n"
+        f"listen = [{json.dumps(f'127.0.0.1:{_free_port()}')}]\n"
+        "[enrol]\n"
+        f"listen = [{json.dumps(env['CWP_ADDRESS'])}]\n"
+        f"ca = {json.dumps(str(ca_folder))}\n"
+        f"brokers = {json.dumps(env['CWP_BROKERS'].split(','))}\n"
+        f"within_s = {int(env['CWP_ENROL_WITHIN_MS']) / 1000}\n"
+    )
+    return ["broker", "--config", str(config)]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def applicant(env: dict[str, str]) -> list[str]:
+    """Arguments of our ``join``."""
+    folder = Path(env["CWP_SCRATCH"]) / "joined"
+    return ["join", str(folder), "--name", env["CWP_NAME"], "--token-file", env["CWP_TOKEN_FILE"]]
+
+
+def show_credentials(env: dict[str, str]) -> None:
+    """Whatever our ``join`` left behind, well ended or not."""
+    left = Path(env["CWP_SCRATCH"]) / "joined" / "credentials"
+    if left.exists():
+        left.rename(env["CWP_RESULT"])
+
+
 def tell(output: str, result: Path) -> None:
     """What our client believed, as the contract wants it."""
     document = json.loads(output) if output.strip() else {"replies": []}
@@ -68,7 +131,14 @@ def tell(output: str, result: Path) -> None:
     result.write_text(json.dumps(believed))
 
 
-PROGRAMS = {"broker": broker, "node": node, "client": client}
+PROGRAMS = {
+    "broker": broker,
+    "node": node,
+    "client": client,
+    "relay": relay,
+    "door": door,
+    "applicant": applicant,
+}
 
 
 def start(env: dict[str, str]) -> None:
@@ -77,6 +147,10 @@ def start(env: dict[str, str]) -> None:
     if role not in PROGRAMS:
         sys.exit(127)
     sys.argv[1:] = PROGRAMS[role](env)
+    if role == "applicant":
+        code = main()
+        show_credentials(env)
+        sys.exit(code)
     if role != "client":
         sys.exit(main())
     output = io.StringIO()

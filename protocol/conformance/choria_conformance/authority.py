@@ -36,6 +36,8 @@ ISSUERS: Final = ("brokers", "nodes", "clients")
 BROKER: Final = "b1.example.net"
 HOSTS: Final = ("localhost", "127.0.0.1")
 NODES: Final = 8
+FAR: Final = "tokyo"
+"""The network that the relays of the credentials join to theirs."""
 
 _ANY_PURPOSE: Final = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 _MORE_PURPOSES: Final = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION)
@@ -70,6 +72,22 @@ def make_credentials(folder: Path, network: str = "alpha", ca: Path | None = Non
         broker, uris=("choria://broker/b2.example.net",), hosts=("b2.example.net", *HOSTS)
     )
     write_principal(folder / "broker-2", make_leaf(foreign, authority["brokers"]), authority)
+    elsewhere = replace(broker, hosts=("b3.example.net",))
+    write_principal(
+        folder / "broker-elsewhere", make_leaf(elsewhere, authority["brokers"]), authority
+    )
+    _write_far(folder / FAR, make_authority(FAR), network)
+
+
+def _write_far(folder: Path, authority: Authority, network: str) -> None:
+    """The network at the other end of a relay: its broker, and the relay's principal there."""
+    broker = Recipe(
+        ("choria://broker/far.example.net",), purposes=(ExtendedKeyUsageOID.SERVER_AUTH,),
+        hosts=("far.example.net", *HOSTS),
+    )  # fmt: skip
+    relay = member("relay", "to-home", f"relay:{network}")
+    write_principal(folder / "broker", make_leaf(broker, authority["brokers"]), authority)
+    write_principal(folder / "relay", make_leaf(relay, authority["clients"]), authority)
 
 
 def member(role: str, name: str, *grants: str, default: bool = False) -> Recipe:
@@ -92,6 +110,7 @@ def members() -> dict[str, tuple[str, Recipe]]:
         "node-service": ("nodes", member("node", "echo.example.net", "service:echo")),
         "service-1": ("clients", member("service", "echo-1", "fleet", "events", "service:echo")),
         "service-2": ("clients", member("service", "echo-2", "service:echo")),
+        "service-default": ("clients", member("service", "bare", default=True)),
         "service-plain": ("clients", member("service", "idle")),
         "relay-1": ("clients", member("relay", "to-tokyo", "relay:tokyo")),
         "relay-plain": ("clients", member("relay", "to-nowhere")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from .applicant import joining as applicant_joining
 from .broker import (
     carrier,
     delivery,
@@ -14,6 +15,7 @@ from .broker import (
     identities,
     liveness,
     login,
+    order,
     permissions,
     presence,
     receipts,
@@ -23,9 +25,12 @@ from .broker import (
 from .cases import Case
 from .client import calls as client_calls
 from .client import replies as client_replies
+from .door import asking as door_asking
+from .door import enrolling as door_enrolling
 from .node import link as node_link
 from .node import requests as node_requests
 from .node import signatures as node_signatures
+from .relay import carrying as relay_carrying
 
 _MODULES = (
     carrier,
@@ -34,6 +39,7 @@ _MODULES = (
     encoding,
     fields,
     login,
+    order,
     states,
     subscriptions,
     delivery,
@@ -47,7 +53,12 @@ _MODULES = (
     node_signatures,
     client_calls,
     client_replies,
+    relay_carrying,
+    door_asking,
+    door_enrolling,
+    applicant_joining,
 )
+PROFILES = ("broker", "node", "client", "relay", "door", "applicant")
 SECTIONS = tuple(module.SECTION for module in _MODULES)
 
 

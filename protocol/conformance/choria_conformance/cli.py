@@ -15,7 +15,7 @@ import trio
 from . import __version__
 from .authority import make_credentials
 from .cases import Case
-from .catalog import all_cases, select
+from .catalog import PROFILES, all_cases, select
 from .gate import coverage, find_gaps, read_untestable
 from .principals import Credentials
 from .report import details, is_bad, junit, line, summary, tap
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "cases", nargs="*", metavar="CASE", help="names, parts, patterns or requirements"
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--profile", choices=("broker", "node", "client"))
+    parser.add_argument("--profile", choices=PROFILES)
     parser.add_argument("--address", type=parse_address, help="host:port of a broker that runs")
     parser.add_argument(
         "--command", type=parse_command, default=(), help="starts the program under test"

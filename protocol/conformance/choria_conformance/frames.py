@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from secrets import choice, randbelow, randbits, token_bytes
 from typing import Any
 
 from .cbor import encode, framed
@@ -137,6 +138,19 @@ def receipt(
 ) -> Frame:
     """RECEIPT."""
     return [11, receipt_id, handed, partial, list(without)]
+
+
+def reserved() -> Frame:
+    """A frame of a reserved type with random content within section 5 (CWP-16.1-2)."""
+    return [192 + randbelow(32), *(_anything(3) for _ in range(randbelow(5)))]
+
+
+def _anything(depth: int) -> Any:
+    """A random item that section 5 permits in frames."""
+    inner = [_anything(depth - 1) for _ in range(randbelow(4))] if depth else []
+    text = "\u00e9\x00" * randbelow(9)
+    leaves = [None, True, False, randbits(64), -randbits(63) - 1, token_bytes(randbelow(40)), text]
+    return choice([*leaves, inner, dict(enumerate(inner))])
 
 
 def name_of(frame: Frame) -> str:

@@ -11,17 +11,23 @@ from typing import Any, Final
 
 import trio
 
+from .applicant.lab import applicant_lab
 from .broker.brokers import open_brokers
 from .broker.lab import broker_lab
 from .cases import Case
 from .client.lab import client_lab
+from .door.lab import door_lab
+from .door.process import open_doors
 from .node.lab import node_lab, open_nodes
+from .relay.lab import relay_lab
 from .settings import Settings
 from .tls import Refused
 from .transcript import Transcript
 from .verdicts import Failed, NonStrict, Skipped, Verdict
 
 CASE_WITHIN_S: Final = 60.0
+UNSHARED: Final = {"client": client_lab, "applicant": applicant_lab, "relay": relay_lab}
+"""Labs that start a program of their own for each case."""
 OpenLab = Callable[[Transcript], AbstractAsyncContextManager[Any]]
 
 
@@ -46,10 +52,11 @@ async def open_profile(profile: str, settings: Settings) -> AsyncIterator[OpenLa
         elif profile == "node":
             shared = await stack.enter_async_context(open_nodes(settings))
             yield partial(node_lab, settings, shared)
-        elif profile == "client":
-            yield partial(client_lab, settings)
+        elif profile == "door":
+            doors = await stack.enter_async_context(open_doors(settings))
+            yield partial(door_lab, settings, doors)
         else:
-            raise ValueError(f"no profile {profile}")
+            yield partial(UNSHARED[profile], settings)
 
 
 async def run_cases(

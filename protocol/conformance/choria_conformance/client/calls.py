@@ -10,7 +10,7 @@ import trio
 from choria_conformance.cases import Section
 from choria_conformance.cbor import decode, framed
 from choria_conformance.cose import ES256, thumbprint
-from choria_conformance.frames import Frame, Kind, Reason, error, goodbye, ping
+from choria_conformance.frames import Frame, Kind, Reason, error, goodbye, ping, reserved
 from choria_conformance.messages import now_ms
 from choria_conformance.patterns import Wish, allowed, read_table
 from choria_conformance.principals import broker_context
@@ -179,9 +179,9 @@ for _what, _number, _data, _reason in (
     SECTION.add(f"broken/{_what}", [_number], partial(_broken, _data, _reason))
 
 
-@SECTION.case("reserved-frames-and-pings-in-a-call", "6-4", "6.3-1")
+@SECTION.case("reserved-frames-and-pings-in-a-call", "6-4", "6.3-1", "16.1-2")
 async def grease(lab: ClientLab) -> None:
-    noise: list[Frame] = [[200, {1: [b"x"]}], ping(5), [223]]
+    noise: list[Frame] = [reserved(), ping(5), reserved(), [223]]
     believed = await lab.believes(
         lambda s: [*noise, *honest(s), *noise], discovering=lambda s: [*noise, *honest(s)]
     )

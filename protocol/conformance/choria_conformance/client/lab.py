@@ -121,6 +121,7 @@ class Network:
         answering: How the first node answers the call; the second is honest.
         discovering: How the first node answers discovery.
         twist: Sees each PUBLISH first; True means that it was dealt with.
+        limits: Limits of WELCOME that are not the defaults.
         asked: All requests, in order.
         link: The present link.
     """
@@ -131,6 +132,7 @@ class Network:
     answering: Answering = honest
     discovering: Answering = honest
     twist: Callable[[Frame], bool] = field(default=lambda _: False)
+    limits: dict[int, int] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     published: list[Frame] = field(default_factory=list)
     hellos: list[Frame] = field(default_factory=list)
@@ -146,7 +148,7 @@ class Network:
                 self.link = await self.port.accept(broker_context(self.port.broker), 600)
                 hello = await self.link.expect(Kind.HELLO)
                 self.hellos.append(hello)
-                await self.link.send(welcome(hello, self.port.broker))
+                await self.link.send(welcome(hello, self.port.broker, limits=self.limits))
                 while True:
                     await self._handle(self.link, await self.link.any_frame())
             except (Ended, Refused):

@@ -219,3 +219,18 @@ async def receipt_only(lab: ClientLab) -> None:
     believed = await lab.believes(lambda _: [])
     check(lab.principal("node-1").name not in believed, "a node that said nothing was counted")
     check(lab.returncode != 0, "the exit code is 0 though a node is missing")
+
+
+async def _large(payload_bytes: int, size: int, lab: ClientLab) -> None:
+    limits = {1: payload_bytes, 2: payload_bytes + 81920}
+    believed = await lab.believes(
+        lambda spoken: [spoken.signed(_8={"log": "x" * size})], limits=limits
+    )
+    equal(len(believed), 2, "the number of nodes that were believed")
+
+
+for _what, _payload_bytes, _size in (
+    ("a-megabyte", 1 << 20, (1 << 20) - 2000),
+    ("three-megabytes-where-four-are-allowed", 4 << 20, 3 << 20),
+):
+    SECTION.add(f"large/{_what}", ["13.1-6", "11.3-2"], partial(_large, _payload_bytes, _size))

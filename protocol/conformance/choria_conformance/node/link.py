@@ -22,7 +22,9 @@ from choria_conformance.frames import (
     pong,
     publish,
     receipt,
+    reserved,
     subscribe,
+    wire,
 )
 from choria_conformance.patterns import Wish, allowed, read_table
 from choria_conformance.principals import broker_context
@@ -55,9 +57,9 @@ WELCOMES: Final[tuple[tuple[str, str, dict[str, Any], tuple[Reason, ...]], ...]]
     ("session-and-network", "6.2-7", {"_2": bytes(16), "_4": "tokyo"}, (Reason.INVALID_FIELD,)),
     (
         "network-and-broker",
-        "6.2-7",
+        "6.2-8",
         {"_4": "tokyo", "_5": "b9"},
-        (Reason.WRONG_NETWORK, Reason.IDENTITY_REFUSED),
+        (Reason.WRONG_NETWORK,),
     ),
     ("limit-2-below-limit-1", "6.2-4", {"limits": {2: 1000}}, (Reason.INVALID_FIELD,)),
     ("network-upper-case", "7.1-2", {"_4": "Alpha"}, (Reason.INVALID_FIELD,)),
@@ -110,6 +112,13 @@ BROKEN: Final[tuple[tuple[str, str, Any, Reason], ...]] = (
         [12, "b1", 0, 0, 0, [[0, "a/b"], [1, "a/b"]], [], None, {}, b""],
         Reason.INVALID_FIELD,
     ),
+    (
+        "a-head-beyond-the-limit-after-goodbye",
+        "4-10",
+        wire(goodbye()) + b"\x5a\xff\xff\xff\xff",
+        Reason.NORMAL,
+    ),
+    ("no-frame-after-goodbye", "4-10", wire(goodbye()) + b"\xff\xff", Reason.NORMAL),
     ("error-of-scope-link", "12-2", error(Reason.MALFORMED), Reason.INVALID_FIELD),
     ("error-about-a-frame-never-sent", "6.6-4", error(8, 1 << 40), Reason.INVALID_FIELD),
     ("error-with-control-character", "6-9", error(8, 0, None, "a\x1bb"), Reason.INVALID_FIELD),
@@ -205,7 +214,10 @@ for _what, _number, _data, _reason in BROKEN:
     SECTION.add(f"broken/{_what}", [_number], partial(_ends, _data, _reason))
 for _what, _number, _data, _reason in BEFORE:
     SECTION.add(f"before-welcome/{_what}", [_number], partial(_before_welcome, _data, _reason))
-for _what, _number, _frames in TAKEN:
+for _what, _number, _frames in (
+    *TAKEN,
+    ("random-reserved-frames", "16.1-2", [reserved() for _ in range(50)]),
+):
     SECTION.add(f"taken/{_what}", [_number], partial(_takes, _frames))
 
 

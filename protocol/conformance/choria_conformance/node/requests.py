@@ -454,3 +454,16 @@ async def after_restart(lab: NodeLab) -> None:
                     frames.append(await link.frame())
             answers = [frame for frame in frames if frame[0] == 9 and field in frame[1][0]]
             equal(len(answers), times, "the number of answers")
+
+
+@SECTION.case("a-large-request-is-judged", "13.1-6")
+async def large_request(lab: NodeLab) -> None:
+    """256 KiB, of which most is a filter's: refused or not, it is answered."""
+    what = lab.ask(
+        "discovery",
+        "ping",
+        _10={1: ["n1.example.net", "x" * 4000] + ["y" * 1000 + str(i) for i in range(250)]},
+    )
+    envelope = lab.signed(what)
+    check(250_000 < len(envelope) <= 262_144, f"the request has {len(envelope)} bytes")
+    check(await lab.answer_to(envelope, lab.reply_field(what)), "it was not answered")

@@ -1,0 +1,1 @@
+"""Cases for applicants: the suite is their door, honest or not."""

@@ -1,0 +1,1 @@
+"""Cases for enrolment doors: the suite is their applicants."""

@@ -1,0 +1,1 @@
+"""Cases for relays: the suite is the brokers of both networks."""
