@@ -12,3 +12,4 @@ from .permissions import Row as Row
 from .permissions import Verb as Verb
 from .rights import Rights as Rights
 from .settings import BrokerSettings as BrokerSettings
+from .shelf import TrustOffer as TrustOffer

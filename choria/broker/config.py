@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from choria.net import PuppetConfig
+from choria.net import PuppetConfig, TrustConfig
 
 
 class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -39,6 +39,9 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         credentials: Folder made by ``choria-trio ca issue broker NAME``, or Puppet's ssl folder, which is looked
             for when this is not set.
         puppet: How Puppet's certificates are used.
+        trust: How revocation lists of our own CA are held to.
+        trust_object: File that ``choria-trio ca crl`` writes, handed on to members; by default ``trust.object`` in the
+            folder ``enrol.ca``, else in the trust folder of the credentials. It is read again when it changes.
         listen: ``host:port`` each, ``[::1]:7422`` for IPv6.
         collectives: Names of the collectives that members may be in.
         grants: Further grants by ``role/name``, as ``"relay/tokyo" = ["relay:tokyo"]``.
@@ -53,6 +56,8 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     credentials: Path | None = None
     puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
+    trust: TrustConfig = msgspec.field(default_factory=TrustConfig)
+    trust_object: Path | None = None
     listen: list[str] = msgspec.field(
         default_factory=lambda: ["0.0.0.0:7422"]
     )  # a broker serves everybody

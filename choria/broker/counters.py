@@ -22,6 +22,7 @@ class Counters:
         failed_writes: Peers that raised on write (never, if the shell keeps its promise).
         failed_jobs: Fan-outs that raised; their publishers were cut.
         held_back: How often a publisher was paused for a relay that was slow.
+        revoked: Links that were closed because their certificates count no more.
         takeovers: Node identities that changed to a newer link.
         refused_frames: ERRORs sent, by reason.
         refused_links: Links refused at HELLO, by reason.
@@ -39,6 +40,7 @@ class Counters:
     failed_writes: int = 0
     failed_jobs: int = 0
     held_back: int = 0
+    revoked: int = 0
     takeovers: int = 0
     member_errors: int = 0
     refused_frames: Counter[Reason] = dataclasses.field(default_factory=Counter)

@@ -45,8 +45,10 @@ from .member import Member
 from .permissions import Permissions
 from .presence import Presence
 from .refusals import Refusals
+from .rounds import Rounds
 from .routing import Interest
 from .settings import BrokerSettings
+from .shelf import Shelf
 from .verdicts import BROKER_SUBJECTS, Verdict, judge_publish, judge_subscribe
 
 VERSION: Final = 1
@@ -67,6 +69,7 @@ class Hub:
 
     Attributes:
         counters: What happened so far.
+        rounds: Told when trust has changed; closes the links of the revoked and the expired.
     """
 
     def __init__(  # noqa: PLR0913  # the one place where a broker is put together
@@ -99,7 +102,17 @@ class Hub:
         )
         self._admission = Admission(permissions, self._settings)
         self._members: dict[Member, None] = {}
-        self._desk = Desk(network, broker_name, self._presence, self._delivery)
+        self._shelf = Shelf(limits.payload_bytes)
+        self._desk = Desk(network, broker_name, self._presence, self._delivery, self._shelf)
+        self.rounds = Rounds(
+            network,
+            self._members,
+            self._interest,
+            self._shelf,
+            now_ms,
+            self.counters,
+            self._silence,
+        )
         self._farewells = Farewells(self._settings, rng)
         self._refusals = Refusals(self._settings, self.counters)
         self._handlers: Mapping[type[Event], Callable[[Member, Any, float], None]] = {
@@ -120,8 +133,8 @@ class Hub:
 
     @property
     def busy(self) -> bool:
-        """Whether a fan-out or a drain is under way."""
-        return self._delivery.busy or self._farewells.busy
+        """Whether a fan-out, a drain or a round is under way."""
+        return self._delivery.busy or self._farewells.busy or self.rounds.busy
 
     def presence_of(self, collective: str) -> tuple[int, int]:
         """How many nodes of ``collective`` are here, and how many departures are remembered."""
@@ -176,6 +189,7 @@ class Hub:
             self._delivery.expire(now),
             self._delivery.release(now),
             self._farewells.close_replaced(now),
+            self.rounds.tick(now),
         ]
         self._farewells.close_some(now, fanning_out=self._delivery.busy)
         if self.busy:
@@ -202,6 +216,7 @@ class Hub:
         self._members[member] = None
         self.counters.members[principal.role] += 1
         self._admission.admit(member)
+        self.rounds.arrived(member)
         if principal.role is Role.NODE:
             self._presence.arrived(principal.name, hello.collectives)
         welcome = Welcome(
@@ -211,6 +226,7 @@ class Hub:
             broker=self._name,
             limits=self._limits.to_wire(),
             time_ms=self._now_ms(),
+            trust=self._shelf.mark,
         )
         member.send(welcome)
 

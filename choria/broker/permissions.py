@@ -56,7 +56,7 @@ _CALLERS: Final = (Role.CLIENT, Role.SERVICE)
 _NODE: Final = (Role.NODE,)
 _SERVICE: Final = (Role.SERVICE,)
 _REPLYING: Final = (Role.NODE, Role.SERVICE)
-_MEMBERS: Final = (Role.CLIENT, Role.NODE, Role.SERVICE)
+_EVERYBODY: Final = (Role.CLIENT, Role.NODE, Role.SERVICE, Role.RELAY)
 _RELAY: Final = (Role.RELAY,)
 
 _PUBLISH, _SUBSCRIBE, _REPLY = Verb.PUBLISH, Verb.SUBSCRIBE, Verb.REPLY
@@ -92,8 +92,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(_RELAY, _PUBLISH, "{c}/node/<identity>", grant=_FOREIGN, receipt=True),
     Row(_RELAY, _PUBLISH, "{c}/service/<service>", grant=_FOREIGN, receipt=True),
     # Replies: to oneself only (A3), under one's own name only (A2).
-    Row(_MEMBERS, _REPLY, "{c}/reply/{network}/{inbox}/{session}/<request>"),
-    Row(_MEMBERS, _SUBSCRIBE, "{c}/reply/{network}/{inbox}/{session}/**"),
+    Row(_EVERYBODY, _REPLY, "{c}/reply/{network}/{inbox}/{session}/<request>"),
+    Row(_EVERYBODY, _SUBSCRIBE, "{c}/reply/{network}/{inbox}/{session}/**"),
     Row(
         _REPLYING,
         _PUBLISH,
@@ -117,6 +117,9 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(_CALLERS, _SUBSCRIBE, "{c}/event/**", grant="events"),
     Row(_CALLERS, _SUBSCRIBE, "{c}/registration/**", grant="events"),
     Row(_CALLERS, _SUBSCRIBE, "{c}/submit/**", grant="events"),
+    # Trust objects are for everybody, from the broker itself: what it does not send, nobody can.
+    Row(_EVERYBODY, _SUBSCRIBE, "sys/trust/{network}"),
+    Row(_EVERYBODY, _PUBLISH, "sys/trust/{network}"),
     # Answered by the broker itself. Nodes may not ask who is there (C7).
     Row(_CALLERS, _PUBLISH, "sys/presence/{c}", grant="fleet", receipt=True),
     Row(_RELAY, _PUBLISH, "sys/presence/{c}", grant=_FOREIGN, receipt=True),

@@ -7,6 +7,7 @@ from .approving import sign_pending as sign_pending
 from .authority import Authority as Authority
 from .authority import KeyPair as KeyPair
 from .authority import create_authority as create_authority
+from .crl import CRL_DAYS as CRL_DAYS
 from .crl import make_crl as make_crl
 from .crl import revoked_by as revoked_by
 from .crl import write_crls as write_crls
@@ -33,3 +34,6 @@ from .issuing import issue as issue
 from .issuing import issue_key_in_memory as issue_key_in_memory
 from .issuing import write_credentials as write_credentials
 from .node_issuer import NodeIssuer as NodeIssuer
+from .trust_object import OBJECT_NAME as OBJECT_NAME
+from .trust_object import sign_bundle as sign_bundle
+from .trust_object import write_object as write_object

@@ -18,7 +18,7 @@ from .files import PUBLIC_MODE, os_errors, write_folder
 from .folder import open_issuer
 from .index import IndexLine, RevokedEntry, read_index
 
-CRL_DAYS: Final = 30.0
+CRL_DAYS: Final = 90.0
 CRL_FOLDER: Final = "crl"
 
 

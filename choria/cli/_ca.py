@@ -13,6 +13,11 @@ from choria.programs.invite import CaConfig, ca_folder
 
 from ._serve import read_config
 
+WHAT_FOLLOWS = """\
+A broker that uses this CA's folder takes it up within seconds: it ends the sessions of the revoked and
+tells the others. For a broker elsewhere copy {path}
+into the trust folder of its credentials, or where its `trust_object` says."""
+
 Ca = Annotated[Path | None, Parameter(name="--ca")]
 
 
@@ -90,8 +95,9 @@ def revoke(
     serial: str = "",
     reason: str = "",
     ca: Ca = None,
+    passphrase_file: Path | None = None,
 ) -> int:
-    """Take back every certificate of NAME that is in force, or one by its serial.
+    """Take back every certificate of NAME that is in force, or one by its serial, and sign who was.
 
     Args:
         name: Whose.
@@ -99,21 +105,27 @@ def revoke(
         serial: A serial from `ca list` instead of a name.
         reason: For your own records.
         ca: The CA's folder; by default the one that `init` made.
+        passphrase_file: File whose first line decrypts the issuer's key.
     """
     folder = _folder(ca)
-    for line in programs.revoke(folder, name=name, role=role, serial=serial, reason=reason):
+    lines = programs.revoke(
+        folder, name=name, role=role, serial=serial, reason=reason, passphrase_file=passphrase_file
+    )
+    for line in lines:
         print(line)
-    print("Next: choria-trio ca crl")
+    print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
     return 0
 
 
 def crl(
     *issuers: str,
     ca: Ca = None,
-    days: float = 30.0,
+    days: float = programs.CRL_DAYS,
     passphrase_file: Path | None = None,
 ) -> int:
-    """Sign a list of what was taken back, for each issuer whose key is here.
+    """Sign a list of what was taken back, for each issuer whose key is here, and tell the brokers.
+
+    Do it again before the days are over: later everybody complains, then refuses.
 
     Args:
         issuers: brokers, nodes or clients; by default all.
@@ -121,9 +133,26 @@ def crl(
         days: For so long these lists are new.
         passphrase_file: File whose first line decrypts the CA's keys.
     """
-    lines = programs.write_crls(_folder(ca), issuers, days=days, passphrase_file=passphrase_file)
-    for line in lines:
+    folder = _folder(ca)
+    for line in programs.write_crls(folder, issuers, days=days, passphrase_file=passphrase_file):
         print(line)
+    print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
+    return 0
+
+
+def bundle(*, ca: Ca = None, passphrase_file: Path | None = None) -> int:
+    """Have the root sign who the issuers are, after one was added or taken out of the CA's files.
+
+    Members take it up while they run: a new issuer counts at once, whoever a missing one vouched for is out.
+
+    Args:
+        ca: The CA's folder; by default the one that `init` made.
+        passphrase_file: File whose first line decrypts the root's key.
+    """
+    folder = _folder(ca)
+    for line in programs.sign_bundle(folder, passphrase_file=passphrase_file):
+        print(line)
+    print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
     return 0
 
 

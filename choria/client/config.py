@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from choria.net import PuppetConfig
+from choria.net import PuppetConfig, TrustConfig
 
 from .methods import DiscoveryConfig
 
@@ -32,6 +32,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         credentials: Folder made by ``choria-trio ca issue client NAME``, or Puppet's ssl folder, which is looked
             for when this is not set.
         puppet: How Puppet's certificates are used.
+        trust: How revocation lists of our own CA are held to.
         brokers: ``host:port`` each; tried in random order.
         srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
         collective: The collective that is asked.
@@ -48,6 +49,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     credentials: Path | None = None
     puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
+    trust: TrustConfig = msgspec.field(default_factory=TrustConfig)
     brokers: list[str] = []
     srv_domain: str = ""
     collective: str = "choria"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from choria.net import PuppetConfig
+from choria.net import PuppetConfig, TrustConfig
 
 from .window import DEFAULT_CAPACITY, MIN_CAPACITY
 
@@ -18,12 +18,14 @@ class RelaySide(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         credentials: Folder made by that network's ``choria-trio ca issue relay NAME``, or Puppet's ssl
             folder, which is looked for when this is not set.
         puppet: How Puppet's certificates are used.
+        trust: How revocation lists of that network's own CA are held to.
         brokers: ``host:port`` each.
         srv_domain: Domain whose SRV record names brokers, when ``brokers`` is empty.
     """
 
     credentials: Path | None = None
     puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
+    trust: TrustConfig = msgspec.field(default_factory=TrustConfig)
     brokers: list[str] = []
     srv_domain: str = ""
 

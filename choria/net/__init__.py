@@ -33,10 +33,15 @@ from .serve import serve_broker_port
 from .session import RoutedMessage, Session, open_session
 from .settings import EngineSettings, SessionSettings
 from .stranger import Door
+from .trust_config import TrustConfig
+from .trust_file import TrustFile
+from .trust_keeper import TrustKeeper
+from .trust_store import KEPT_NAME, TrustStore, open_trust_store
 
 __all__ = [
     "ALPN",
     "DEFAULT_PORT",
+    "KEPT_NAME",
     "Application",
     "Backoff",
     "ByteQueue",
@@ -63,6 +68,10 @@ __all__ = [
     "StaticEndpoints",
     "Switch",
     "TlsConnector",
+    "TrustConfig",
+    "TrustFile",
+    "TrustKeeper",
+    "TrustStore",
     "Whereabouts",
     "Wire",
     "enrol",
@@ -74,6 +83,7 @@ __all__ = [
     "load_puppet_credentials",
     "new_application",
     "open_session",
+    "open_trust_store",
     "parse_endpoint",
     "serve_broker_port",
     "serve_enrol_port",

@@ -64,6 +64,7 @@ class Connection(ABC):
 
     Attributes:
         principal: Who it is, proved.
+        link_pass: See ``Peer``.
         paused: The hub wants no frames now.
         throttled: The budget for partial frames wants no bytes now (D8).
         held: Frames that came before the pause took effect.
@@ -81,6 +82,7 @@ class Connection(ABC):
         "gone",
         "held",
         "link",
+        "link_pass",
         "max_pending_bytes",
         "member",
         "opened",
@@ -98,6 +100,7 @@ class Connection(ABC):
         self.principal = principal
         self.address = address
         self.member: object | None = None
+        self.link_pass = b""
         self.max_pending_bytes = DEFAULT_MAX_PENDING_BYTES
         self.writer: Writer | None = None
         self.held: list[Event] | None = None

@@ -113,7 +113,8 @@ class Greeter:
         events = await stranger.hello()
         # From here on nothing waits: the pump owns the socket, or this task does.
         arrival = Arrival(
-            stranger.detach(), stranger.tls, stranger.link, principal, stranger.address
-        )
+            stranger.detach(), stranger.tls, stranger.link, principal, stranger.address,
+            stranger.link_pass,
+        )  # fmt: skip
         self.welcomed += 1
         self._pump.adopt(arrival, events)

@@ -29,6 +29,8 @@ class Peer(Protocol):
             it made once for many receivers.
         member: The hub's own state of this link; shells never touch it.
         address: Where the link comes from, for logs and events. Not a name anybody may trust.
+        link_pass: What is kept of the certificate, to look again when trust has changed; empty for a
+            link in memory, which has none.
         max_pending_bytes: Outbound cap; set it in ``opened`` by role. Over it the link is cut with
             SLOW_CONSUMER.
     """
@@ -36,6 +38,7 @@ class Peer(Protocol):
     link: Link
     member: object | None
     address: str
+    link_pass: bytes
     max_pending_bytes: int
 
     @property

@@ -39,35 +39,54 @@ class RevocationFile:
         self._parse = parse
         self._now_ms = now_ms
         self._seen = self._state()
+        self._look = trio.Event()
         self._overdue: tuple[str, ...] = ()
 
-    def refresh_now(self) -> None:
-        """Read the file if it changed; say so when a list is overdue. Blocks."""
+    def look_now(self) -> None:
+        """Do not wait for the next look."""
+        self._look.set()
+
+    def refresh_now(self) -> bool:
+        """Read the file if it changed; say so when a list is overdue. Blocks.
+
+        Returns whether lists were put in force.
+        """
+        taken = False
         state = self._state()
         if state != self._seen:
-            self._read()
+            taken = self._read()
             self._seen = state
         overdue = self._revocations.overdue(self._now_ms())
         if overdue != self._overdue:  # each text names the days, so that it is said once a day
             for text in overdue:
                 log.warning("%s: %s", self.path, text)
         self._overdue = overdue
+        return taken
 
-    async def run(self) -> None:
-        """Look at the file every 10 s, in a thread. Runs until cancelled."""
+    async def run(self, changed: Callable[[], object] | None = None) -> None:
+        """Look at the file every 10 s, in a thread. Runs until cancelled.
+
+        Args:
+            changed: Called in the loop after lists were put in force.
+        """
         while True:
-            await trio.to_thread.run_sync(self.refresh_now)
-            await trio.sleep(RELOAD_EVERY_S)
+            if await trio.to_thread.run_sync(self.refresh_now) and changed is not None:
+                changed()
+            with trio.move_on_after(RELOAD_EVERY_S):
+                await self._look.wait()
+            self._look = trio.Event()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
         try:
             complaints = self._revocations.replace(self._parse(self.path.read_bytes()))
         except (OSError, TrustError) as wrong:
-            complaints = (f"the lists known stay in force: {wrong}",)
+            complaints, taken = (f"the lists known stay in force: {wrong}",), False
         else:
+            taken = True
             log.info("%s was read again", self.path)
         for complaint in complaints:
             log.error("%s: %s", self.path, complaint)
+        return taken
 
     def _state(self) -> tuple[int, ...]:
         try:

@@ -37,6 +37,7 @@ from .endpoints import Endpoint
 from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
 from .moving import DRAIN_S, Mover, Moves
 from .outbox import Outbox
+from .trust_news import TrustEar
 
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
@@ -57,6 +58,7 @@ class Roaming:
         token: Names the session to brokers and in reply subjects, on all its links.
         number: Of the present link; counts from 1.
         welcomed: How many links were welcomed.
+        trust_ear: What brokers said of trust objects.
         failures: Last failure at each broker, for the operator.
     """
 
@@ -98,6 +100,7 @@ class Roaming:
         self._begun = 0
         self.welcomed = 0
         self.time_offset_ms = 0
+        self.trust_ear = TrustEar(connector.principal.network)
         self.last_error = ""
         self.failures: dict[str, str] = {}
 
@@ -274,6 +277,7 @@ class Roaming:
         self.broker = welcome.broker
         self.limits = self._settings.limits.adopting(welcome.limits)
         self.time_offset_ms = welcome.time_ms - self._now_ms()
+        self.trust_ear.welcomed(welcome.trust)
         self._hints = ()
         self.failures.pop(endpoint.text, None)
         log.info("welcomed by broker %s at %s", welcome.broker, endpoint.text)

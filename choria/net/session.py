@@ -42,6 +42,7 @@ from .replies import Incoming, ReceiptDesk, ReplyDesk, incoming_of
 from .roaming import Roaming
 from .settings import SessionSettings
 from .subscriptions import Subscriptions, for_link
+from .trust_news import Heard
 
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
@@ -134,6 +135,15 @@ class Session:
     def pending_bytes(self) -> int:
         """Publishes that wait to be sent, bytes."""
         return self._outbox.pending_bytes
+
+    @property
+    def trust_heard(self) -> Heard | None:
+        """What the broker said of its trust object; None while it has none."""
+        return self._roaming.trust_ear.heard
+
+    async def wait_trust_heard(self, known: Heard | None) -> None:
+        """Wait until the broker said something else than ``known``. Cancel-safe."""
+        await self._roaming.trust_ear.wait(known)
 
     async def wait_connected(self, within_s: float | None = None) -> None:
         """Wait until a broker has welcomed us. Cancel-safe.
@@ -300,7 +310,7 @@ class Session:
         tokens = frame.subject.split("/")
         if self._replies.is_reply(tokens):
             self._replies.hand_over(tokens, incoming)
-        else:
+        elif not self._roaming.trust_ear.took(frame.subject, incoming.payload):
             await self.incoming.put(incoming, incoming.size)
 
     def _subscribe_replies(self) -> None:

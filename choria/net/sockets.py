@@ -42,6 +42,7 @@ class Arrival:
     link: Link
     principal: Principal
     address: str
+    link_pass: bytes = b""
 
 
 class SocketConnection(Connection):
@@ -58,6 +59,7 @@ class SocketConnection(Connection):
         self, engine: Engine, arrival: Arrival, watch: Callable[[SocketConnection, int], None]
     ) -> None:
         super().__init__(engine, arrival.link, arrival.principal, arrival.address)
+        self.link_pass = arrival.link_pass
         self.sock = arrival.sock
         self.fd = arrival.sock.fileno()
         self.tls = arrival.tls

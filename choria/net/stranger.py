@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from choria.errors import Reason, RemoteProtocolError, TrustError
-from choria.trust import Principal, Role
+from choria.trust import Principal, Revoked, Role
 from choria.wire import Event, Goodbye, Link, clip_text
 
 from .credentials import ALPN, wall_clock_ms
@@ -60,6 +60,7 @@ class Stranger:
 
     Attributes:
         stage: How far it has come, for the log.
+        link_pass: What the pump keeps of its certificate, once it is proved.
         tls: Goes to the pump with everything that it holds (E6).
     """
 
@@ -74,6 +75,7 @@ class Stranger:
         self._door = door
         self._ration = ration
         self._shaken = False
+        self.link_pass = b""
 
     async def prove(self) -> Principal:
         """Handshake, ALPN, principal. Cancelling leaves a connection that must be closed.
@@ -106,7 +108,11 @@ class Stranger:
         self._shaken = True
         door = self._door
         try:
-            return door.issuers.identify(self.tls.certificate() or b"", door.roles, door.now_ms())
+            identified = door.issuers.examine(self.tls.certificate() or b"")
+            self.link_pass = door.issuers.pass_of(identified)
+            return identified.check(door.roles, door.now_ms())
+        except Revoked as error:
+            raise Refused(Reason.REVOKED, str(error)) from error
         except TrustError as error:
             raise Refused(Reason.IDENTITY_REFUSED, str(error)) from error
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from choria.net import PuppetConfig
+from choria.net import PuppetConfig, TrustConfig
 
 Authorization: TypeAlias = Literal["action_policy", "rego"]
 
@@ -19,6 +19,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         credentials: Folder made by ``choria-trio ca issue node NAME``, or Puppet's ssl folder, which is looked
             for when this is not set.
         puppet: How Puppet's certificates are used.
+        trust: How revocation lists of our own CA are held to.
         brokers: ``host:port`` each; tried in random order.
         srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
         collectives: Collectives that the node is in; the first is its main one.
@@ -38,6 +39,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     credentials: Path | None = None
     puppet: PuppetConfig = msgspec.field(default_factory=PuppetConfig)
+    trust: TrustConfig = msgspec.field(default_factory=TrustConfig)
     brokers: list[str] = []
     srv_domain: str = ""
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])

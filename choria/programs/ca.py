@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from choria import ca
+from choria.ca import CaError
 from choria.enrol import fingerprint
 from choria.errors import ConfigError
 from choria.net import wall_clock_ms
@@ -18,6 +19,7 @@ from choria.trust import IssuerKind
 
 from .places import user_name
 
+OBJECT_NAME, CRL_DAYS = ca.OBJECT_NAME, ca.CRL_DAYS
 AUDIT_NAME = "ca.log"
 """Not the enrolment service's log: a running broker holds that one."""
 
@@ -111,8 +113,21 @@ def list_issued(folder: Path, *, everything: bool) -> Iterator[str]:
             yield f"{issued.role} {issued.name}  {state}  serial {issued.serial}"
 
 
-def revoke(folder: Path, *, name: str, role: str, serial: str, reason: str) -> Iterator[str]:
-    """Take certificates back; a line for each. Raises CaError, ConfigError."""
+def revoke(
+    folder: Path,
+    *,
+    name: str,
+    role: str,
+    serial: str,
+    reason: str,
+    passphrase_file: Path | None = None,
+) -> Iterator[str]:
+    """Take certificates back, and sign the lists that say so; a line for each step.
+
+    Raises:
+        CaError: nothing such is in force, or it is recorded and could not be signed: the text says so.
+        ConfigError: it is not clear whose, or the passphrase cannot be read.
+    """
     if bool(name) == bool(serial):
         raise ConfigError("name whose certificates, or give --serial: one of the two")
     taken = ca.revoke(
@@ -121,12 +136,20 @@ def revoke(folder: Path, *, name: str, role: str, serial: str, reason: str) -> I
     for entry in taken:
         _write(folder, "revoke", f"{entry.role} {entry.name}", reason, {"serial": entry.serial})
         yield f"{entry.role} {entry.name}: revoked, serial {entry.serial}"
+    kinds = list(dict.fromkeys(entry.kind for entry in taken))
+    try:
+        yield from write_crls(folder, kinds, days=ca.CRL_DAYS, passphrase_file=passphrase_file)
+    except CaError as exc:
+        raise CaError(
+            f"recorded, but nobody is told yet: {exc}. Where that key is: `choria-trio ca crl {' '.join(kinds)} "
+            f"--ca {folder}`, with --passphrase-file if it is encrypted"
+        ) from exc
 
 
 def write_crls(
     folder: Path, issuers: Sequence[str], *, days: float, passphrase_file: Path | None = None
 ) -> Iterator[str]:
-    """Sign lists; a line for each. Raises CaError, ConfigError."""
+    """Sign lists and put the trust object together; a line for each. Raises CaError, ConfigError."""
     try:
         kinds = [IssuerKind(text) for text in issuers] or list(IssuerKind)
     except ValueError as exc:
@@ -135,6 +158,16 @@ def write_crls(
     written = ca.write_crls(folder, kinds, wall_clock_ms(), days=days, passphrase=passphrase)
     for kind, path in written.items():
         yield f"{kind}: {path}"
+    path, number = ca.write_object(folder, wall_clock_ms())
+    yield f"trust {number}: {path}"
+
+
+def sign_bundle(folder: Path, *, passphrase_file: Path | None = None) -> Iterator[str]:
+    """Have the root say who the issuers are. Raises CaError, ConfigError, TrustError."""
+    passphrase = read_passphrase(passphrase_file)
+    yield f"bundle: {ca.sign_bundle(folder, wall_clock_ms(), passphrase=passphrase)}"
+    path, number = ca.write_object(folder, wall_clock_ms())
+    yield f"trust {number}: {path}"
 
 
 def list_pending(folder: Path) -> Iterator[str]:

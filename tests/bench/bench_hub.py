@@ -40,6 +40,7 @@ class CountingPeer:
         self.link = link
         self.member: object | None = None
         self.address = ""
+        self.link_pass = b""
         self.max_pending_bytes = 0
         self.pending_bytes = 0
         self.closing = False

@@ -33,6 +33,7 @@ class FakePeer:
         self.far = Link(Side.MEMBER, limits, now=now)
         self.member: object | None = None
         self.address = "test"
+        self.link_pass = b""
         self.max_pending_bytes = 0
         self.pending_bytes = 0
         self.calls: list[tuple[object, ...]] = []
