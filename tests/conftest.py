@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.witness import Plugin
+
 # No deadline: the machines of CI are shared, and a slow example is not a wrong one.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have every frame and envelope of every test judged by the CDDL."""
+    config.pluginmanager.register(Plugin(), "witness")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cddl_verifier
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,31 +25,13 @@ from choria.wire import decode_cbor, decode_frame, encode_cbor, encode_frame
 from tests.strategies.frames import frames, mutated
 from tests.support.beyond_cddl import BEYOND_CDDL
 from tests.support.cddl import Instances
+from tests.support.schemas import RULES, validator
 from tests.support.vectors import PROTOCOL, Row, load_rows
 
 FRAMES = (PROTOCOL / "cwp.cddl").read_text()
 ENVELOPES = (PROTOCOL / "envelope.cddl").read_text()
-FRAME_VALIDATOR = cddl_verifier.Validator(FRAMES)
-ENVELOPE_VALIDATOR = cddl_verifier.Validator(ENVELOPES)
-RULES = dict(
-    enumerate(
-        [
-            "hello",
-            "welcome",
-            "ping",
-            "pong",
-            "goodbye",
-            "error",
-            "subscribe",
-            "unsubscribe",
-            "publish",
-            "deliver",
-            "receipt",
-            "routed",
-        ],
-        start=1,
-    )
-) | dict.fromkeys(range(192, 224), "reserved-frame")
+FRAME_VALIDATOR = validator("cwp.cddl")
+ENVELOPE_VALIDATOR = validator("envelope.cddl")
 FRAME_INSTANCES = Instances(FRAMES)
 ENVELOPE_INSTANCES = Instances(ENVELOPES)
 DECODERS: dict[str, Callable[[bytes], object]] = {
