@@ -8,6 +8,7 @@ did not do what a request asked (SPEC.md section 13). Everything else derives fr
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Reason(enum.IntEnum):
@@ -155,11 +156,15 @@ class AgentError(ChoriaError):
 
     Attributes:
         statuscode: 1 aborted, 3 missing data, 4 invalid data, 5 unknown error (choria.md 1.2).
+        data: what the caller gets beside the text.
     """
 
-    def __init__(self, message: str, *, statuscode: int = 1) -> None:
+    def __init__(
+        self, message: str, *, statuscode: int = 1, data: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.statuscode = statuscode
+        self.data = dict(data or {})
 
 
 class LinkLost(ChoriaError):  # noqa: N818  # a fact, as events are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -14,12 +14,21 @@ from choria.node import Action
 SHIPPED: Final = frozenset({"file", "package", "process", "rpcutil", "service"})
 
 
+async def _nothing() -> None:
+    """Most agents hold nothing open."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShippedAgent:
-    """An agent as its DDL and a table of coroutine functions; satisfies ``choria.node.Agent``."""
+    """An agent as its DDL and a table of coroutine functions; satisfies ``choria.node.Agent``.
+
+    Attributes:
+        close: called when the agent is no longer hosted.
+    """
 
     ddl: AgentDDL
     actions: Mapping[str, Action]
+    close: Callable[[], Awaitable[None]] = _nothing
 
 
 def shipped_ddl(name: str) -> AgentDDL | None:

@@ -106,7 +106,7 @@ def _failed(job: Job, wrong: Exception) -> Ran:
     said = agent_error(wrong)
     if said is not None:
         code = said.statuscode if said.statuscode in _STATUS_CODES else 5
-        return Ran(End.ABORTED, str(said), code)
+        return Ran(End.ABORTED, str(said), code, said.data)
     name = f"{job.agent.ddl.name}#{job.action_name}"
     log.error("%s failed, request %s", name, job.context.request_id.hex(), exc_info=wrong)
     # No text of the exception: it may hold paths, queries or secrets of this machine.

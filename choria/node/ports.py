@@ -47,6 +47,8 @@ class ActionContext:
         callerid: what policies and audit call the caller: ``choria=rip``, ``london:choria=rip``.
         facts: the node's facts when the request was judged; read-only.
         now_ms: the node's wall clock when the action started.
+        created_ms: when the caller made the request, by the caller's clock.
+        ttl_ms: how long the request is valid.
     """
 
     request_id: bytes
@@ -56,6 +58,8 @@ class ActionContext:
     facts: Mapping[str, Any]
     node: NodeInfo
     now_ms: int
+    created_ms: int = 0
+    ttl_ms: int = 0
 
 
 Action: TypeAlias = Callable[[dict[str, Any], ActionContext], Awaitable[dict[str, Any]]]

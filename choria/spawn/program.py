@@ -20,6 +20,7 @@ class Program:
         env: what it gets beside `clean_environment`.
         stdin: bytes that it can read; then the end of the file.
         leave_children: what it started may outlive it, as when a service is started.
+        inherit_stderr: its errors go where ours go, and not through a pipe.
     """
 
     argv: tuple[str, ...]
@@ -28,6 +29,7 @@ class Program:
     stdin: bytes = b""
     path: str = SYSTEM_PATH
     leave_children: bool = False
+    inherit_stderr: bool = False
 
     @property
     def name(self) -> str:

@@ -102,7 +102,7 @@ async def _start(program: Program) -> trio.Process:
             [found, *program.argv[1:]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=None if program.inherit_stderr else subprocess.PIPE,
             env={**clean_environment(program.path), **program.env},
             cwd=program.cwd,
             start_new_session=True,

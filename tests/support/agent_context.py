@@ -33,4 +33,6 @@ def a_context(
         facts=MappingProxyType(dict(facts or {})),
         node=node,
         now_ms=1_800_000_060_500,
+        created_ms=1_800_000_060_000,
+        ttl_ms=60_000,
     )

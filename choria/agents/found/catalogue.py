@@ -15,6 +15,7 @@ from typing import Final
 
 import trio
 
+from choria.agents.library import ShippedAgent
 from choria.errors import DDLError
 from choria.node import Agent
 
@@ -23,6 +24,8 @@ from .model import Facts, Found, Scan, Source
 log = logging.getLogger(__name__)
 
 SCAN_EVERY_S: Final = 5.0
+CLOSE_WITHIN_S: Final = 300.0
+"""A call that runs ends first, and may take its agent's whole time."""
 RESERVED: Final = frozenset(
     {
         "certificate",
@@ -55,6 +58,7 @@ class Catalogue:
         self._versions: dict[str, str] = {}
         self._loaded: dict[str, Agent] = {}
         self._told: Mapping[str, str] = {}
+        self._leaving: list[Agent] = []
 
     @property
     def agents(self) -> tuple[Agent, ...]:
@@ -63,10 +67,20 @@ class Catalogue:
 
     async def run(self, changed: Callable[[Sequence[Agent]], Awaitable[None]]) -> None:
         """Look again and again; call ``changed`` with all agents when they are others than before."""
-        while True:
-            await trio.sleep(SCAN_EVERY_S)
-            if await self.refresh():
-                await changed(self.agents)
+        async with trio.open_nursery() as closing:
+            while True:
+                await trio.sleep(SCAN_EVERY_S)
+                if await self.refresh():
+                    await changed(self.agents)
+                for agent in self._leaving:
+                    closing.start_soon(_close, agent)
+                self._leaving.clear()
+
+    async def aclose(self) -> None:
+        """Close every agent that was found; call it when none runs any more."""
+        async with trio.open_nursery() as closing:
+            for agent in (*self._leaving, *self._loaded.values()):
+                closing.start_soon(_close, agent)
 
     async def refresh(self) -> bool:
         """Look once. Returns whether the set of agents changed."""
@@ -99,7 +113,7 @@ class Catalogue:
         self._told = wrong
 
     def _drop(self, name: str) -> None:
-        del self._loaded[name]
+        self._leaving.append(self._loaded.pop(name))
         self._versions.pop(name, None)
         log.info("agent %s is no longer there", name)
 
@@ -117,8 +131,9 @@ class Catalogue:
             self._put(each, agent)
 
     def _put(self, each: Found, agent: Agent | None) -> None:
+        if each.name in self._loaded:
+            self._leaving.append(self._loaded.pop(each.name))
         if agent is None:
-            self._loaded.pop(each.name, None)
             log.info("agent %s does not want to run on this machine", each.name)
             return
         self._loaded[each.name] = agent
@@ -132,3 +147,10 @@ async def _load(each: Found, facts: Facts) -> Agent | None:
     if agent is not None and agent.ddl.name != each.name:
         raise DDLError(f"it calls itself {agent.ddl.name}, its file {each.name}")
     return agent
+
+
+async def _close(agent: Agent) -> None:
+    """Let go of what a found agent holds open, within bounds: it is somebody else's code."""
+    with trio.move_on_after(CLOSE_WITHIN_S):
+        if isinstance(agent, ShippedAgent):
+            await agent.close()
