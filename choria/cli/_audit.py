@@ -8,23 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import trio
 from cyclopts import Parameter
-
-from choria.policy import GENESIS
-from choria.programs.audit import audit_lines, follow_audit_log, verify_audit_logs
 
 Repeated = Annotated[list[str] | None, Parameter(negative="")]
 
 
-def verify(logs: list[Path], /, *, after: str = GENESIS) -> int:
+def verify(logs: list[Path], /, *, after: str = "") -> int:
     """Check that no line of an audit log was changed, removed or moved.
 
     Args:
         logs: A node's audit log; the files that were rotated away from it before it, oldest first.
         after: Last hash of the files before the first one, when they are gone.
     """
-    verdict = verify_audit_logs(logs, after=after)
+    from choria.policy import GENESIS
+    from choria.programs.audit import verify_audit_logs
+
+    verdict = verify_audit_logs(logs, after=after or GENESIS)
     print(verdict.text, file=sys.stdout if verdict.intact else sys.stderr)
     return 0 if verdict.intact else 1
 
@@ -35,6 +34,7 @@ def show(
     *,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
     caller: Repeated = None,
+    decision: Repeated = None,
     outcome: Repeated = None,
     json: Annotated[bool, Parameter(name=["--json", "-j"], negative="")] = False,
 ) -> int:
@@ -44,10 +44,19 @@ def show(
         log: A node's audit log.
         follow: Go on with what is written from now on, through rotations, until Ctrl-C.
         caller: Only of this caller; repeat for several.
-        outcome: Only with this outcome, such as denied; repeat for several.
+        decision: Only allowed, denied or refused; repeat for several.
+        outcome: Only with this outcome, such as timed-out; repeat for several.
         json: Print the log's own lines, JSON each.
     """
-    wanted = {"caller": set(caller or ()), "outcome": set(outcome or ())}
+    import trio
+
+    from choria.programs.audit import audit_lines, follow_audit_log
+
+    wanted = {
+        "caller": set(caller or ()),
+        "decision": set(decision or ()),
+        "outcome": set(outcome or ()),
+    }
     print_line = partial(_show, wanted, json)
     if follow:
         trio.run(follow_audit_log, log, print_line)
@@ -76,7 +85,10 @@ def _record(line: bytes) -> dict[str, Any]:
 
 def _text(record: dict[str, Any]) -> str:
     called = "#".join(str(record.get(key) or "-") for key in ("agent", "action"))
+    took = record.get("duration_ms")
     why = " ".join(str(record[key]) for key in ("rule", "reason") if record.get(key))
+    if isinstance(took, int):
+        why = f"{why} ({took} ms)".lstrip()
     when, outcome = str(record.get("timestamp", "-")), str(record.get("outcome", "-"))
     return f"{when:<31} {outcome:<15} {record.get('caller') or '-'} {called} {why}".rstrip()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .audit_log import AuditLog, AuditSink, AuditTrail, NoAudit
+from .audit_log import AuditLog, AuditSink, NoAudit
+from .audit_trail import AuditTrail
 from .builtin import BUILTIN_POLICIES, REGISTRY_AGENT
 from .config import NodeConfig
 from .counters import Counters

@@ -1,4 +1,4 @@
-"""The audit log on disk, and how sparingly some things are written to it.
+"""The audit log on disk.
 
 Lines are appended whole, with one ``write``, before the action that they allow runs; if that fails,
 it does not run. The chain goes on after a restart from the last whole line. A torn last line (the
@@ -13,20 +13,17 @@ import errno
 import fcntl
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from choria.errors import ConfigError
-from choria.policy import GENESIS, AuditRecord, Outcome, chain, hash_of_line
+from choria.policy import GENESIS, AuditRecord, chain, hash_of_line
 
 log = logging.getLogger(__name__)
 
 _TAIL_BYTES: Final = 4 << 20  # longer than any line: inputs are bounded by the payload
 _NO_LOGS: Final = frozenset({".torn", ".gz", ".bz2", ".xz", ".zst"})
-SPARING_BURST: Final = 20
-SPARING_EVERY_MS: Final = 10_000
 
 
 class AuditSink(Protocol):
@@ -50,6 +47,7 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         """Raises ConfigError: the file cannot be written, or another node writes it."""
         self._path = path
+        self._torn = False
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = _open_locked(path)
@@ -65,13 +63,16 @@ class AuditLog:
             OSError: it cannot be written; the log is as before.
         """
         self._follow_rotation()
+        self._mend()
         line, digest = chain(self._last, record)
+        written = 0
         try:
-            written = os.write(self._file, line)
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError:
-            os.ftruncate(self._file, self._size)
+            self._torn = written > 0
+            with suppress(OSError):  # tried again before the next line; readers see half of one
+                self._mend()
             raise
         self._size += len(line)
         self._last = digest
@@ -80,50 +81,29 @@ class AuditLog:
         """Let another process write the log."""
         os.close(self._file)
 
+    def _mend(self) -> None:
+        """Take back the half of a line that could not be finished. Raises OSError."""
+        if self._torn:
+            os.ftruncate(self._file, self._size)
+            self._torn = False
+
     def _follow_rotation(self) -> None:
-        try:
-            now = self._path.stat()
-            same = now.st_ino == os.fstat(self._file).st_ino
-        except FileNotFoundError:
-            same = False
-        if not same:
+        size = self._size_if_ours()
+        if size is None:
             file = _open_locked(self._path)
             os.close(self._file)
-            self._file, self._size = file, os.fstat(file).st_size
+            self._file, self._size, self._torn = file, os.fstat(file).st_size, False
+        elif not self._torn:
+            # Copied and cut by somebody else (logrotate's copytruncate): the end is where it is now.
+            self._size = size
 
-
-class AuditTrail:
-    """Writes decisions, those that strangers can cause at will only now and then.
-
-    Of each such outcome ``SPARING_BURST`` are written at once and then one every 10 s, which says
-    how many were left out: a flood must not fill the disk, nor hide in silence.
-    """
-
-    def __init__(self, sink: AuditSink) -> None:
-        self._sink = sink
-        self._allowance: dict[Outcome, tuple[float, int]] = {}
-        self._left_out: dict[Outcome, int] = {}
-
-    def write(self, record: AuditRecord) -> None:
-        """Keep ``record``. Raises OSError when it cannot."""
-        self._sink.write(record)
-
-    def write_sparingly(self, record: AuditRecord) -> None:
-        """Keep ``record`` or count it. Raises OSError when it cannot."""
-        if not self._may(record.outcome, record.time_ms):
-            self._left_out[record.outcome] = self._left_out.get(record.outcome, 0) + 1
-            return
-        if missing := self._left_out.pop(record.outcome, 0):
-            reason = f"{record.reason} ({missing} more like it were not written down)"
-            record = msgspec.structs.replace(record, reason=reason)
-        self._sink.write(record)
-
-    def _may(self, outcome: Outcome, now_ms: int) -> bool:
-        tokens, since_ms = self._allowance.get(outcome, (float(SPARING_BURST), now_ms))
-        refill = max(0, now_ms - since_ms) / SPARING_EVERY_MS
-        tokens = min(float(SPARING_BURST), tokens + refill)
-        self._allowance[outcome] = (tokens - 1 if tokens >= 1 else tokens, now_ms)
-        return tokens >= 1
+    def _size_if_ours(self) -> int | None:
+        """The size of the file at our path, if it is the one that we write to."""
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return now.st_size if now.st_ino == os.fstat(self._file).st_ino else None
 
 
 def _open_locked(path: Path) -> int:

@@ -45,6 +45,7 @@ class Case:
     action: Action | None = None
     inputs: dict[str, Any] = field(default_factory=dict)
     entered: bool = False  # in the replay guard: it counts as run
+    duration_ms: int | None = None  # of the action, once it has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,18 @@ from choria.net import PuppetConfig, TrustConfig
 Authorization: TypeAlias = Literal["action_policy", "rego"]
 
 
+class AuditConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the audit log is kept.
+
+    Attributes:
+        when_unwritable: What becomes of requests while the audit log cannot be written: ``refuse``
+            them and say why, or ``run`` them all the same. Either way the node's own log says so,
+            and the first line that can be written again says how many decisions are missing.
+    """
+
+    when_unwritable: Literal["refuse", "run"] = "refuse"
+
+
 class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``choria-trio node``.
 
@@ -29,6 +41,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             ``rego/<agent>.rego`` and ``rego/default.rego`` in the same folder; needs choria-trio[rego].
         state: Folder for what survives a restart (the replay guard); one node only.
         audit_log: File that every decision is appended to.
+        audit: How it is kept.
         facts: YAML or JSON files whose facts are laid over the collected ones; later files win.
         facts_interval_s: Seconds between two collections.
         classes_file: File with a configuration management class a line.
@@ -47,6 +60,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     authorization: Authorization = "action_policy"
     state: Path = Path("/var/lib/choria-trio")
     audit_log: Path = Path("/var/log/choria-trio/audit.log")
+    audit: AuditConfig = msgspec.field(default_factory=AuditConfig)
     facts: list[Path] = []
     facts_interval_s: float = 300.0
     classes_file: Path = Path("/opt/puppetlabs/puppet/cache/state/classes.txt")

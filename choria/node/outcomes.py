@@ -55,7 +55,6 @@ class AuditKind(enum.Enum):
 
     ALWAYS = enum.auto()
     SPARING = enum.auto()  # strangers and duplicates must not fill the disk: some, and a count
-    DONE = enum.auto()  # the line written before the action ran says it all
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Consequence:
 
 
 _NONE, _LINK, _SIGNED = AnswerKind
-_ALWAYS, _SPARING, _DONE = AuditKind
+_ALWAYS, _SPARING = AuditKind
 
 CONSEQUENCES: Final[Mapping[End, Consequence]] = {
     End.MALFORMED: Consequence(_NONE, None, "malformed", _SPARING, Outcome.MALFORMED),
@@ -102,8 +101,8 @@ CONSEQUENCES: Final[Mapping[End, Consequence]] = {
     End.BAD_INPUT: Consequence(
         _SIGNED, Refusal.INVALID_INPUT, "invalid", _ALWAYS, Outcome.BAD_INPUT
     ),
-    End.UNRECORDED: Consequence(_SIGNED, Refusal.FAILED, "unaudited", _ALWAYS, Outcome.FAILED),
-    End.SUCCEEDED: Consequence(_SIGNED, None, "succeeded", _DONE, Outcome.ALLOWED),
+    End.UNRECORDED: Consequence(_SIGNED, Refusal.FAILED, "unaudited", _ALWAYS, Outcome.UNRECORDED),
+    End.SUCCEEDED: Consequence(_SIGNED, None, "succeeded", _ALWAYS, Outcome.SUCCEEDED),
     End.ABORTED: Consequence(_SIGNED, None, "failed", _ALWAYS, Outcome.FAILED),
     End.CRASHED: Consequence(_SIGNED, Refusal.FAILED, "failed", _ALWAYS, Outcome.FAILED),
     End.TIMED_OUT: Consequence(_SIGNED, Refusal.TIMED_OUT, "timedout", _ALWAYS, Outcome.TIMED_OUT),

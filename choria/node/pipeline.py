@@ -18,7 +18,7 @@ import trio
 from choria.errors import LocalProtocolError, TrustError
 from choria.trust import Signer, VerifiedRequest
 
-from .audit_log import AuditTrail
+from .audit_trail import AuditTrail
 from .case import Arrival, Bench, Case
 from .counters import Counters
 from .facts import FactSnapshot
@@ -26,7 +26,7 @@ from .host import Host, Job
 from .judge import judge, seen_before, stop_for
 from .outcomes import CONSEQUENCES, AnswerKind, AuditKind, End, Stop
 from .ports import ActionContext, NodeInfo
-from .records import audit_record
+from .records import audit_record, beginning_record
 from .reply import (
     Ran,
     encode_within,
@@ -145,14 +145,19 @@ class Pipeline:
         return None if arrival.reply else Stop(End.MALFORMED, "no reply address")
 
     def _admit(self, case: Case) -> Ran | None:
-        """Write down that it may run, before it does; if that fails it does not run."""
-        self._parts.counters.add("passed")
-        allowed = audit_record(case, Ran(End.SUCCEEDED, ""), case.now_ms)
+        """Write down that it may run, before it does; if that fails it does not, unless configured."""
+        parts = self._parts
+        parts.counters.add("passed")
         try:
-            self._parts.audit.write(allowed)
-        except OSError as wrong:
-            log.critical("the audit log cannot be written, so nothing is run: %s", wrong)
-            return refused(End.UNRECORDED, "this node cannot write its audit log")
+            parts.audit.write(beginning_record(case, parts.bench.agents, case.now_ms))
+        except OSError:
+            if parts.audit.runs_unaudited:
+                parts.counters.add("unaudited")
+                return None
+            why = (
+                f"this node cannot write its audit log ({parts.audit.trouble}), so it runs nothing"
+            )
+            return refused(End.UNRECORDED, why)
         return None
 
     async def _run(self, case: Case) -> Ran:
@@ -176,7 +181,10 @@ class Pipeline:
             context=context,
             request_bytes=len(case.arrival.payload),
         )
-        return await self._parts.host.run(case.authorized, job)
+        began = trio.current_time()
+        ran = await self._parts.host.run(case.authorized, job)
+        case.duration_ms = round((trio.current_time() - began) * 1000)
+        return ran
 
     async def _conclude(self, case: Case, ran: Ran) -> None:
         """Count, audit and answer, in this order: what was answered is in the log."""
@@ -220,7 +228,7 @@ class Pipeline:
         return ran, seal(encoded, parts.signer, link=link, with_certificate=wanted)
 
     def _audit(self, case: Case, ran: Ran) -> None:
-        record = audit_record(case, ran, self._parts.now_ms())
+        record = audit_record(case, ran, self._parts.bench.agents, self._parts.now_ms())
         if ran.end is End.CONFLICT:
             log.error(
                 "replay: %s used id %s again for other bytes", case.callerid, record.request_id
@@ -231,11 +239,8 @@ class Pipeline:
                     self._parts.audit.write(record)
                 case AuditKind.SPARING:
                     self._parts.audit.write_sparingly(record)
-                case AuditKind.DONE:
-                    pass  # `_admit` has written it
-        except OSError as wrong:
+        except OSError:  # the trail has said so
             self._parts.counters.add("unaudited")
-            log.critical("the audit log cannot be written: %s", wrong)
 
     async def _send(self, destination: str, payload: bytes) -> None:
         with trio.move_on_after(SEND_WITHIN_S):

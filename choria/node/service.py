@@ -18,7 +18,8 @@ from choria.net import Session
 from choria.policy import Policies
 from choria.trust import Signer, VerifiedRequest
 
-from .audit_log import AuditSink, AuditTrail
+from .audit_log import AuditSink
+from .audit_trail import AuditTrail
 from .builtin import certificate_agent, discovery_agent, registry_agent
 from .case import Arrival, Bench
 from .counters import Counters
@@ -42,6 +43,7 @@ class NodeSettings:
         max_running: actions that run at the same time; beyond it callers are told "busy".
         caller_rate: requests a second of one caller, after a burst of ``caller_burst``.
         remember_refused: refusals remembered so that none is said twice.
+        runs_unaudited: requests run though the audit log cannot be written; else they are refused.
     """
 
     collectives: Sequence[str] = ("choria",)
@@ -55,6 +57,7 @@ class NodeSettings:
     caller_rate: float = 50.0
     caller_burst: int = 200
     remember_refused: int = 1024
+    runs_unaudited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +137,7 @@ class Node:
             host=self.host,
             node=self._info(parts),
             facts=lambda: parts.facts.current,
-            audit=AuditTrail(parts.audit),
+            audit=AuditTrail(parts.audit, runs_unaudited=settings.runs_unaudited),
             counters=parts.counters,
             signer=parts.signer,
             outlet=SessionOutlet(self._session),

@@ -29,10 +29,20 @@ _ENDING: Final = re.compile(rb',"previous":"([0-9a-f]{64})","hash":"([0-9a-f]{64
 _ENDING_BYTES: Final = len(b',"previous":"","hash":""}') + 128
 
 
+class Decision(enum.StrEnum):
+    """What the node made of a request; each outcome belongs to one of these."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"  # by policy, or by what the caller's credential allows
+    REFUSED = "refused"  # before or beside policy: it proved nothing, came late, made no sense
+    NONE = ""  # the line is about the log itself
+
+
 class Outcome(enum.StrEnum):
     """What became of a request. The words stand in logs and never change their meaning."""
 
-    ALLOWED = "allowed"
+    ALLOWED = "allowed"  # it may run, and begins; its end has a line of its own
+    SUCCEEDED = "succeeded"
     DENIED = "denied"
     MALFORMED = "malformed"
     UNTRUSTED = "untrusted"
@@ -52,6 +62,19 @@ class Outcome(enum.StrEnum):
     RESULT_TOO_LARGE = "result-too-large"
     TIMED_OUT = "timed-out"
     FAILED = "failed"
+    UNRECORDED = "unrecorded"  # not run, because that could not be written down
+    GAP = "gap"  # what was decided before this line could not be written
+
+
+_DECISIONS: Final = dict.fromkeys(Outcome, Decision.REFUSED) | {
+    Outcome.ALLOWED: Decision.ALLOWED,
+    Outcome.SUCCEEDED: Decision.ALLOWED,
+    Outcome.RESULT_TOO_LARGE: Decision.ALLOWED,
+    Outcome.TIMED_OUT: Decision.ALLOWED,
+    Outcome.FAILED: Decision.ALLOWED,
+    Outcome.DENIED: Decision.DENIED,
+    Outcome.GAP: Decision.NONE,
+}
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +82,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``caller`` is the caller id as policy saw it, ``sender`` the proved name of the principal,
     ``rule`` the policy line as ``file:line``, ``grade`` how the answer was authenticated, ``data``
-    the inputs. ``request_time`` is in seconds, as in Choria; ``time_ms`` is when it was decided.
+    the inputs, ``duration_ms`` how long the action ran, None for what did not
+    run or only begins. ``request_time`` is in seconds, as in Choria; ``time_ms`` is when it was decided.
     """
 
     time_ms: int
@@ -75,6 +99,12 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     data: Any = None
     rule: str = ""
     grade: str = ""
+    duration_ms: int | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """What the outcome means: allowed, denied or refused."""
+        return _DECISIONS[self.outcome]
 
     @property
     def timestamp_utc(self) -> str:
@@ -85,7 +115,11 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def chain(previous_hash: str, record: AuditRecord) -> tuple[bytes, str]:
     """Return the line to append, with its LF, and the hash that the next line follows."""
-    fields = {"timestamp": record.timestamp_utc, **msgspec.structs.asdict(record)}
+    fields = {
+        "timestamp": record.timestamp_utc,
+        "decision": record.decision.value,
+        **msgspec.structs.asdict(record),
+    }
     del fields["time_ms"]
     body = (
         msgspec.json.encode(fields, enc_hook=str)[:-1]

@@ -47,7 +47,10 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
         )
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     settings = NodeSettings(
-        collectives=tuple(config.collectives), config_file=config_file, grace_s=config.grace_s
+        collectives=tuple(config.collectives),
+        config_file=config_file,
+        grace_s=config.grace_s,
+        runs_unaudited=config.audit.when_unwritable == "run",
     )
     session_settings = SessionSettings(collectives=tuple(config.collectives))
     with _parts(config, credentials) as (parts, policies):

@@ -37,7 +37,7 @@ async def test_the_other_signature_of_a_request_runs_nothing_again() -> None:
         await world.settle()
         assert len(world.ran) == 1
         assert len(world.session.sent) == 1
-        assert world.audit.outcomes == ["allowed", "replay"]
+        assert world.audit.outcomes == ["allowed", "succeeded", "replay"]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ async def test_an_allowed_request_runs_once_and_its_answer_is_proved() -> None:
         assert (reply.request_id, reply.network, reply.sender) == (request.id, "alpha", "web1")
         assert world.session.sent[0][0] == world.prefix(request) + "/alpha/web1"
         assert world.grade() == "signed"
-        assert world.audit.outcomes == ["allowed"]
+        assert world.audit.outcomes == ["allowed", "succeeded"]
         record = world.audit.records[0]
         assert (record.caller, record.rule, record.grade) == (
             "choria=rip",
@@ -70,7 +70,13 @@ async def test_broadcast_discovery_is_answered_at_link_grade_yes_or_no(
         signed = await world.ask(world.request(**ping, grade=Grade.SIGNED))
         assert signed is not None
         assert world.grade() == "signed"
-        assert world.audit.outcomes == ["allowed", "not-matched", "allowed"]
+        assert world.audit.outcomes == [
+            "allowed",
+            "succeeded",
+            "not-matched",
+            "allowed",
+            "succeeded",
+        ]
 
 
 async def test_an_action_is_signed_even_when_link_grade_would_do_for_the_caller() -> None:
@@ -111,7 +117,7 @@ async def test_a_captured_request_sent_again_is_not_run_nor_answered() -> None:
         assert len(world.ran) == 1
         assert len(world.session.sent) == 1
         assert world.count("duplicates") == 30
-        assert world.audit.outcomes == ["allowed"] + ["duplicate"] * 20  # sparingly
+        assert world.audit.outcomes == ["allowed", "succeeded"] + ["duplicate"] * 20  # sparingly
         assert world.audit.records[-1].caller == "choria=rip"
 
 
@@ -136,7 +142,7 @@ async def test_one_id_for_two_messages_is_an_attack_and_loud(
         await world.ask(request)
         assert await world.ask(world.request(id=request.id, inputs={"word": "other"})) is None
         assert world.ran == [{"word": "hello"}]
-        assert world.audit.outcomes == ["allowed", "replay"]
+        assert world.audit.outcomes == ["allowed", "succeeded", "replay"]
         assert world.count("conflicts") == 1
         assert "replay: choria=rip" in caplog.text
 

@@ -10,7 +10,7 @@ import pytest
 
 from choria.errors import ConfigError
 from choria.node import AuditLog
-from choria.node.audit_log import SPARING_BURST, AuditTrail
+from choria.node.audit_trail import SPARING_BURST, AuditTrail
 from choria.policy import AuditRecord, Outcome, hash_of_line, verify_chain
 from tests.support.node_world import Witness
 

@@ -9,9 +9,9 @@ import pytest
 from choria.errors import Refusal
 from choria.messages import STATUS_OF_REFUSAL, Grade, Kind, Request, may_be_unsigned
 from choria.node.counters import NAMES
-from choria.node.outcomes import CONSEQUENCES, AnswerKind, AuditKind, End
+from choria.node.outcomes import CONSEQUENCES, AnswerKind, End
 from choria.node.reply import is_link_grade, make_reply, refused
-from choria.policy import Outcome
+from choria.policy import AuditRecord, Decision, Outcome
 
 # What proves nothing, and what was seen before, is never answered (B1, A3).
 SILENT = {End.MALFORMED, End.UNTRUSTED, End.REFLECTED, End.DUPLICATE, End.CONFLICT}
@@ -50,11 +50,17 @@ def test_counters_exist() -> None:
 
 def test_every_outcome_of_the_audit_is_used_but_revocation() -> None:
     # Revocation sets come with their own issue.
-    assert {c.outcome for c in CONSEQUENCES.values()} == set(Outcome) - {Outcome.REVOKED}
+    # ALLOWED is the line before an action runs, GAP one about the log itself.
+    others = {Outcome.REVOKED, Outcome.ALLOWED, Outcome.GAP}
+    assert {c.outcome for c in CONSEQUENCES.values()} == set(Outcome) - others
 
 
-def test_only_success_needs_no_second_line() -> None:
-    assert {e for e, c in CONSEQUENCES.items() if c.audit is AuditKind.DONE} == {End.SUCCEEDED}
+def test_what_ran_was_allowed_and_nothing_else() -> None:
+    ran = {End.SUCCEEDED, End.ABORTED, End.CRASHED, End.TIMED_OUT, End.TOO_LARGE}
+    for end, consequence in CONSEQUENCES.items():
+        decision = AuditRecord(time_ms=0, outcome=consequence.outcome).decision
+        assert (decision is Decision.ALLOWED) == (end in ran)
+        assert (decision is Decision.DENIED) == (consequence.counter == "denied")
 
 
 CALLS = [("discovery", "ping"), ("certificate", "get"), ("discovery", "get"), ("rpcutil", "ping")]

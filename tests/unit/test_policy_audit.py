@@ -40,12 +40,14 @@ def test_a_line_is_json_with_chorias_fields_and_ours() -> None:
             data={"package": "zsh\n"},
             rule="package.policy:3",
             grade="signed",
+            duration_ms=12,
         ),
     )
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
         "timestamp": "2023-11-14T22:13:20.123000+0000",
+        "decision": "allowed",
         "outcome": "allowed",
         "reason": "",
         "request_id": "0" * 32,
@@ -58,6 +60,7 @@ def test_a_line_is_json_with_chorias_fields_and_ours() -> None:
         "data": {"package": "zsh\n"},
         "rule": "package.policy:3",
         "grade": "signed",
+        "duration_ms": 12,
         "previous": GENESIS,
         "hash": digest,
     }
