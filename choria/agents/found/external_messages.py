@@ -22,6 +22,10 @@ class Reply(msgspec.Struct, kw_only=True):
     data: dict[str, Any] | None = None
 
 
+class _Numbered(msgspec.Struct):
+    call: int
+
+
 class _Activation(msgspec.Struct):
     activate: bool
 
@@ -60,6 +64,16 @@ def read_activation(data: bytes, program: str) -> bool:
         return msgspec.json.decode(data, type=_Activation).activate
     except msgspec.DecodeError as wrong:
         raise AgentError(f"{program} gave no answer about its activation: {wrong}") from None
+
+
+def check_call(data: bytes, call: int, program: str) -> None:
+    """Raises AgentError when a line is not the reply to call number ``call``."""
+    try:
+        said = msgspec.json.decode(data, type=_Numbered).call
+    except msgspec.DecodeError as wrong:
+        raise AgentError(f"the reply of {program} is not valid: {wrong}") from None
+    if said != call:
+        raise AgentError(f"{program} replied to call {said}, and was asked call {call}")
 
 
 def read_reply(data: bytes, program: str) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 Starting an interpreter costs more than most actions (`tests/bench/bench_agents.py`). A program whose
 DDL says ``"provider": "external-lasting"`` is started at its first call with the environment of
 Choria's protocol and without arguments. It reads requests from standard input and writes replies to
-standard output, one line each and in order: a request is Choria's rpc_request, a reply Choria's
-rpc_reply. What it writes to standard error goes to the node's log. At the end of its input it ends.
+standard output, one line each: a request is Choria's rpc_request and ``call``, a number, a reply
+Choria's rpc_reply and the same ``call``. What it writes to standard error goes to the node's log. At
+the end of its input it ends.
 
-One call runs at a time. A call that is cancelled, or a line that is no reply, ends the process; the
-next call starts another, so no reply can ever be taken for that of another request.
+One call runs at a time. A call that is cancelled, or a line that is not its reply, ends the process and
+the next call starts another: the number keeps a late line from being taken for another call's reply.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from choria.node import Action, ActionContext
 from choria.spawn import Program, open_program
 
 from .external_calls import MAX_REPLY_BYTES, PATH, ExternalProgram
-from .external_messages import read_reply, rpc_request
+from .external_messages import check_call, read_reply, rpc_request
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class LastingProgram:
         self._stack: AsyncExitStack | None = None
         self._process: trio.Process | None = None
         self._rest = bytearray()
+        self._calls = 0
 
     def action(self, name: str) -> Action:
         """The function that calls one action of the program."""
@@ -60,12 +62,15 @@ class LastingProgram:
         async with self._turn:
             await self._end()
 
-    async def _ask(self, request: object, context: ActionContext) -> bytes:
+    async def _ask(self, request: dict[str, Any], context: ActionContext) -> bytes:
         async with self._turn:
             whole = False
+            self._calls += 1
             try:
                 process = await self._running(context)
-                line = await self._exchange(process, msgspec.json.encode(request) + b"\n")
+                asked = msgspec.json.encode(request | {"call": self._calls})
+                line = await self._exchange(process, asked + b"\n")
+                check_call(line, self._calls, self._external.program.name)
                 whole = True
             finally:
                 if not whole:
