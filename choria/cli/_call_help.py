@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from choria.client import KnownDdl
 from choria.ddl import ActionDDL, InputItem, action_help, agent_help, convert_input, limits
@@ -14,16 +14,6 @@ from ._terminal import width_of
 
 TRIES = 3
 OPTIONS_HINT = "All options: choria-trio call --help"
-
-
-def known_agents_text(known: Mapping[str, list[str]]) -> str:
-    """Which agents ``call`` knows without asking, by where it knows them from."""
-    lines = ["Known agents (the fleet is asked for the others):", ""]
-    for place, agents in known.items():
-        if agents:
-            lines.append(f"  from {place}: {one_line(', '.join(agents))}")
-    lines += ["", "Next: choria-trio call AGENT --help"]
-    return "\n".join(lines)
 
 
 def agent_text(known: KnownDdl) -> str:

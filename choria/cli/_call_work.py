@@ -17,11 +17,12 @@ from choria.client import (
     KnownDdl,
     exit_if,
     exit_of_call,
+    exit_of_rollout,
     parse_reply_filter,
 )
 from choria.ddl import missing_inputs
 from choria.errors import DDLError, UsageError
-from choria.programs.call import Outcome, run_call, send_call
+from choria.programs.call import Conduct, Outcome, run_call, send_call
 from choria.programs.call_plan import (
     CallPlan,
     default_display,
@@ -35,20 +36,24 @@ from choria.programs.interfaces import (
     aggregate_plugins,
     fetch_interface,
     find_interface,
-    known_agents,
     open_cache,
 )
+from choria.programs.rollout import Orders
+from choria.programs.shutdown import until_told_to_stop
 from choria.telemetry import use_colour
 
+from ._asking import Asker, can_ask
 from ._call import Asking
-from ._call_help import action_text, agent_text, ask_for, known_agents_text
+from ._call_help import action_text, agent_text, ask_for
 from ._chain import piped_nodes
+from ._finding import Finding
 from ._fleet_work import question_from, reporting
 from ._options import Connection, Filters
 from ._outfile import output_to
 from ._output import Output
 from ._progress import Progress
 from ._replies import outcome_lines
+from ._rolling import RollingOut
 from ._screen import Screen
 from ._terminal import Paper, can_redraw, environment, paper_for, width_of
 from ._views import view_for
@@ -65,6 +70,8 @@ class Order:
     words: tuple[str, ...]
     where: Connection
     which: Filters
+    finding: Finding
+    rolling: RollingOut
     asking: Asking
     output: Output
 
@@ -75,7 +82,7 @@ class Order:
 
 
 def call_help(order: Order) -> int:
-    """Help on the command, an agent or an action."""
+    """Help on an agent or an action."""
     return reporting(order.output.is_json, order.where, lambda: _help(order))
 
 
@@ -86,12 +93,6 @@ def run_order(order: Order) -> int:
 
 def _help(order: Order) -> int:
     question, cache = _question(order), open_cache()
-    if not order.words:
-        from . import app
-
-        app.help_print(["call"])
-        print(known_agents_text(known_agents(question, cache)))
-        return Exit.OK
     known = _interface(order, question, cache)
     if len(order.words) == 1:
         print(agent_text(known))
@@ -107,10 +108,11 @@ def _run(order: Order) -> int:
     if plan.targets == ():
         print("choria-trio: the JSON on standard input names no nodes", file=sys.stderr)
         return Exit.NO_NODES
+    orders = _orders(order, question, plan)
     if order.asking.no_wait:
-        return _send(order, question, plan)
+        return _send(order, question, plan, orders)
     with output_to(order.output.output) as out:
-        outcome = _ask(order, question, plan, out)
+        outcome = _ask(order, question, plan, orders, out)
     return _exit_code(order, outcome)
 
 
@@ -148,9 +150,27 @@ def _plan(order: Order, question: Question, cache: DdlCache) -> CallPlan:
         chosen=order.output.display is not None,
         timeout_s=order.asking.timeout or default_timeout_s(known),
         replies=chosen,
-        targets=None if order.which.identity else piped_nodes(),
+        targets=piped_nodes() if _may_be_piped(order, question) else None,
         plugins=aggregate_plugins(),
     )
+
+
+def _may_be_piped(order: Order, question: Question) -> bool:
+    """Whether standard input may name the nodes: when no flag does."""
+    return not order.which.identity and question.is_broadcast and order.finding.method is None
+
+
+def _orders(order: Order, question: Question, plan: CallPlan) -> Orders:
+    orders = order.rolling.orders(
+        question.config.rollout,
+        interactive=can_ask(),
+        high_impact=plan.action is not None and plan.action.high_impact,
+    )
+    if order.asking.no_wait and (orders.plan.has_steps or orders.dry_run):
+        raise UsageError(
+            "--no-wait waits for nobody, and steps are taken by what nodes answer: leave one of them away"
+        )
+    return orders
 
 
 def _asked(known: KnownDdl, action: str, texts: dict[str, str], hint: str) -> dict[str, str]:
@@ -202,10 +222,10 @@ def _note(text: str) -> None:
 
 
 def _question(order: Order) -> Question:
-    return question_from(order.where, order.which, None)
+    return question_from("call", order.where, order.which, order.finding)
 
 
-def _ask(order: Order, question: Question, plan: CallPlan, out: TextIO) -> Outcome:
+def _ask(order: Order, question: Question, plan: CallPlan, orders: Orders, out: TextIO) -> Outcome:
     env = environment()
     colour = order.output.output is None and use_colour(sys.stdout, env, order.output.colour)
     view = view_for(order.form, plan, paper_for(out, colour=colour))
@@ -218,7 +238,8 @@ def _ask(order: Order, question: Question, plan: CallPlan, out: TextIO) -> Outco
         width=width_of() if redraws else None,
     )
     try:
-        outcome = trio.run(run_call, question, plan, screen)
+        conduct = Conduct(orders=orders, operator=Asker(screen))
+        outcome = trio.run(_until_told, question, plan, screen, conduct)
     finally:
         screen.clear()
     out.write(view.end(outcome))
@@ -228,14 +249,27 @@ def _ask(order: Order, question: Question, plan: CallPlan, out: TextIO) -> Outco
     return outcome
 
 
-def _send(order: Order, question: Question, plan: CallPlan) -> int:
+async def _until_told(
+    question: Question, plan: CallPlan, screen: Screen, conduct: Conduct
+) -> Outcome:
+    """The first SIGINT or SIGTERM ends it with an account, the second ends the process."""
+    ended: list[Outcome] = []
+
+    async def ask(stop: trio.Event) -> None:
+        ended.append(await run_call(question, plan, screen, attrs.evolve(conduct, stop=stop)))
+
+    await until_told_to_stop(ask)
+    return ended[0]
+
+
+def _send(order: Order, question: Question, plan: CallPlan, orders: Orders) -> int:
     """Without waiting: the ids at once, then who the broker says got it."""
 
     def show(request_id: str) -> None:
         if not order.output.is_json:
             print(request_id, flush=True)
 
-    found, sent = trio.run(send_call, question, plan, show)
+    found, sent = trio.run(send_call, question, plan, show, Conduct(orders=orders))
     names = found.names
     if order.output.is_json:
         import json
@@ -259,8 +293,10 @@ def _send(order: Order, question: Question, plan: CallPlan) -> int:
 def _exit_code(order: Order, outcome: Outcome) -> int:
     share = _share(order.output.ok_if)
     if share is None:
-        return exit_of_call(outcome.result, outcome.refused)
-    return exit_if(outcome.result, outcome.refused, share)
+        code = exit_of_call(outcome.result, outcome.refused)
+    else:
+        code = exit_if(outcome.result, outcome.refused, share)
+    return code if outcome.rolled is None else exit_of_rollout(outcome.rolled, code)
 
 
 def _share(text: str | None) -> float | None:

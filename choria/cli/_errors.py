@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 
 from cyclopts import CycloptsError
@@ -60,6 +61,11 @@ def explain(exc: BaseException) -> str:
     if known := [cause for cause in causes if isinstance(cause, ChoriaError | OSError)]:
         return "; ".join(dict.fromkeys(str(cause) for cause in known))
     return f"this is a bug, please report it:\n{''.join(traceback.format_exception(exc))}"
+
+
+def as_json(exc: BaseException, code: int) -> str:
+    """What scripts read instead: the sentence and the exit code."""
+    return json.dumps({"error": explain(exc) or str(exc), "exit_code": code})
 
 
 def leaves(exc: BaseException) -> list[BaseException]:

@@ -19,8 +19,8 @@ class Connection:
 
     Attributes:
         config: Configuration file (TOML).
-        credentials: Folder with certificate, key and trust, as ``ca issue`` makes it.
-        broker: Broker as ``host:port``; repeat for several.
+        credentials: Folder with certificate, key and trust, as `ca issue` makes it.
+        broker: Broker as `host:port`; repeat for several.
         network: Network to ask, when it lies behind a relay.
         collective: Collective to ask.
         verbose: Log what happens to stderr.
@@ -49,11 +49,11 @@ class Filters:
 
     Attributes:
         identity: Node by name; repeat for several. Names in slashes are regular expressions.
-        fact: ``fact=value``, also with <=, >=, <, >, != and =~; repeated ones must all hold.
-        with_class: Node with this configuration management class, or ``/regex/``.
-        with_agent: Node that hosts this agent, or ``/regex/``.
-        combined: Facts and classes in one text, as in ``-W "os.family=Debian apache /^role/"``.
-        select: Expression that must be true, as in ``-S 'with("apache") and fact("cores") > 4'``;
+        fact: `fact=value`, also with <=, >=, <, >, != and =~; repeated ones must all hold.
+        with_class: Node with this configuration management class, or `/regex/`.
+        with_agent: Node that hosts this agent, or `/regex/`.
+        combined: Facts and classes in one text, as in `-W "os.family=Debian apache /^role/"`.
+        select: Expression that must be true, as in `-S 'with("apache") and fact("cores") > 4'`;
             repeated ones must all hold.
     """
 

@@ -11,16 +11,21 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from choria.client import Answer, CallResult
+from choria.client import Answer, CallResult, Why
 from choria.ddl import Summary
+from choria.errors import Refusal
 from choria.programs.call import Outcome
 
 from ._harmless import harmless, one_line
+from ._rollout_text import dry_run_lines, found_by, stopped_lines
 from ._terminal import Paper, columns, cut, padded
 from ._text import hosts_line, missing_lines, names_line, refused_lines, where
 
 SUMMARY_LINES: Final = 40
+NARROWEST: Final = 8
 NAME_COLUMN: Final = 40
+SHORT_JSON: Final = 48
+"""Structures up to so many characters stand on one line."""
 _TROUBLE: Final = {
     1: "Request Aborted",
     2: "Unknown Action",
@@ -34,9 +39,15 @@ def reply_lines(answer: Answer, labels: Mapping[str, str], paper: Paper) -> list
     """One node's reply: its name, what went wrong if anything did, and its values aligned."""
     name = where(answer)
     head = paper.dyed(name, "bold")
-    if not answer.ok:
-        head = f"{head}{' ' * max(1, NAME_COLUMN - columns(name))}{_trouble_line(answer, paper)}"
-    return [head, *value_lines(answer.data, labels, paper), ""]
+    values = value_lines(answer.data, labels, paper)
+    if answer.ok:
+        return [head, *values, ""]
+    gap = max(1, NAME_COLUMN - columns(name))
+    trouble = f"{_word(answer)}: {one_line(answer.statusmsg)}"
+    if paper.width is None or columns(name) + gap + columns(trouble) <= paper.width:
+        return [f"{head}{' ' * gap}{_dyed_trouble(answer, trouble, paper)}", *values, ""]
+    first, *rest = [f"  {line}" for line in _wrapped(trouble, 2, paper)]
+    return [head, _dyed_trouble(answer, first, paper), *rest, *values, ""]
 
 
 def group_lines(answers: Sequence[Answer], labels: Mapping[str, str], paper: Paper) -> list[str]:
@@ -55,7 +66,9 @@ def _group(group: Sequence[Answer], labels: Mapping[str, str], paper: Paper) -> 
     title = f"{count} node{'s' if count > 1 else ''}: {', '.join(where(each) for each in group)}"
     lines = textwrap.wrap(title, paper.width or 10_000, subsequent_indent="  ")
     if not first.ok:
-        lines.append(f"  {_trouble_line(first, paper)}")
+        trouble = f"{_word(first)}: {one_line(first.statusmsg)}"
+        head, *rest = [f"  {line}" for line in _wrapped(trouble, 2, paper)]
+        lines += [_dyed_trouble(first, head, paper), *rest]
     return [*lines, *value_lines(first.data, labels, paper), ""]
 
 
@@ -91,7 +104,10 @@ def text_of(value: Any) -> str:
         return harmless(value)
     if isinstance(value, bytes):
         return value.hex()
-    return harmless(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    short = json.dumps(value, ensure_ascii=False, default=_plain)
+    if len(short) > SHORT_JSON:
+        short = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return harmless(short)
 
 
 def _plain(value: object) -> str:
@@ -116,9 +132,16 @@ def _fitted(line: str, room: int) -> list[str]:
     return wrapper.wrap(line) or [""]
 
 
-def _trouble_line(answer: Answer, paper: Paper) -> str:
-    word = _TROUBLE.get(answer.statuscode, f"Status {answer.statuscode}")
-    return f"{paper.dyed(word, 'bad')}: {one_line(answer.statusmsg)}"
+def _word(answer: Answer) -> str:
+    """What went wrong, in Choria's words but for denials, which its words take for failures."""
+    if answer.refusal is Refusal.DENIED:
+        return "Denied"
+    return _TROUBLE.get(answer.statuscode, f"Status {answer.statuscode}")
+
+
+def _dyed_trouble(answer: Answer, line: str, paper: Paper) -> str:
+    word = _word(answer)
+    return line.replace(word, paper.dyed(word, "bad"), 1)
 
 
 def table_lines(answers: Sequence[Answer], labels: Mapping[str, str], paper: Paper) -> list[str]:
@@ -142,20 +165,17 @@ def _cell(value: Any) -> str:
 
 
 def _status(answer: Answer) -> str:
-    return (
-        "ok"
-        if answer.ok
-        else _cell(f"{_TROUBLE.get(answer.statuscode, 'failed')}: {answer.statusmsg}")
-    )
+    return "ok" if answer.ok else _cell(f"{_word(answer)}: {answer.statusmsg}")
 
 
 def _widths(rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
     widths = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
     over = 0 if room is None else sum(widths) + 2 * (len(widths) - 1) - room
-    while over > 0 and max(widths) > 8:
-        widest = max(range(len(widths)), key=widths.__getitem__)
+    while over > 0 and max(widths[1:]) > NARROWEST:  # names are cut last
+        widest = max(range(1, len(widths)), key=widths.__getitem__)
         widths[widest] -= 1
         over -= 1
+    widths[0] = max(NARROWEST, widths[0] - over) if over > 0 else widths[0]
     return widths
 
 
@@ -165,17 +185,23 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def outcome_lines(outcome: Outcome, paper: Paper) -> list[str]:
     """What the replies have in common, who failed to answer, and the count as the last line."""
+    rolled = outcome.rolled
+    if rolled is not None and rolled.stopped is not None and rolled.stopped.why is Why.DRY_RUN:
+        return dry_run_lines(outcome, rolled, paper)
     result, lines = outcome.result, []
     for summary in outcome.summaries:
         lines += _summary(summary)
     lines += missing_lines(result.silent, result.gone) + refused_lines(outcome.refused)
     lines += _doubts(outcome)
+    lines += stopped_lines(outcome)
     dye = "good" if _all_is_well(outcome) else "bad"
-    return [*lines, paper.dyed(_count(result), dye)]
+    return [*lines, *found_by(outcome), paper.dyed(_count(result), dye)]
 
 
 def _all_is_well(outcome: Outcome) -> bool:
     result = outcome.result
+    if outcome.rolled is not None and outcome.rolled.stopped is not None:
+        return False
     return not (result.failed or result.silent or result.gone or outcome.refused)
 
 

@@ -6,6 +6,7 @@ slow (``| less``) holds back the text, never the event loop, which must go on an
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TextIO
 
@@ -18,11 +19,13 @@ from ._progress import Progress
 from ._views import View
 
 _CLEAR = "\r\x1b[K"
+GIVE_UP_S = 1.0
+"""How long clearing the line waits for a write that a slow reader holds up."""
 
 
 @attrs.define(eq=False)
 class Screen:
-    """A ``Watcher`` that writes.
+    """A `Watcher` that writes.
 
     Attributes:
         out: Data.
@@ -38,7 +41,10 @@ class Screen:
     width: int | None
     refreshes: int = 0
     _waiting: list[str] = attrs.field(factory=list)
+    _said: list[str] = attrs.field(factory=list)
+    _held: bool = False
     _drawn: str = ""
+    _writing: threading.Lock = attrs.field(factory=threading.Lock)
 
     def found(self, found: Discovery) -> None:
         """The nodes are known and are now asked."""
@@ -53,29 +59,58 @@ class Screen:
         """So many of so many have answered."""
         self.progress.note(answered, expected)
 
+    def say(self, line: str) -> None:
+        """A line for people, beside the data."""
+        self._said.append(f"{line}\n")
+
+    async def hold(self) -> None:
+        """Write what there is and then nothing, while somebody is asked something."""
+        await self.paint()
+        self._held = True
+        self.clear()
+
+    def go_on(self) -> None:
+        """Write again."""
+        self._held = False
+
     async def paint(self) -> None:
         """Write what has come since. Cancelling abandons a write to a reader that takes nothing."""
-        text = "".join(self._waiting)
+        if self._held:
+            return
+        text, said = "".join(self._waiting), "".join(self._said)
         self._waiting.clear()
+        self._said.clear()
         line = "" if self.width is None else self.progress.line(self.width - 1)
-        if text or line != self._drawn:
-            write = partial(self._write, text, line)
+        if text or said or line != self._drawn:
+            write = partial(self._write, text, said, line)
             await trio.to_thread.run_sync(write, abandon_on_cancel=True)
 
     def clear(self) -> None:
-        """Take the progress line away."""
+        """Take the progress line away, unless a write hangs."""
+        if self._writing.acquire(timeout=GIVE_UP_S):
+            try:
+                self._clear()
+            finally:
+                self._writing.release()
+
+    def _clear(self) -> None:
         if self._drawn:
             self.err.write(_CLEAR)
             self.err.flush()
             self._drawn = ""
 
-    def _write(self, text: str, line: str) -> None:
-        if text:
-            self.clear()
-            self.out.write(text)
-            self.out.flush()
-        if line != self._drawn:
-            self.err.write(_CLEAR + line)
-            self.err.flush()
-            self._drawn = line
-            self.refreshes += 1
+    def _write(self, text: str, said: str, line: str) -> None:
+        with self._writing:  # a write that was abandoned may still be under way
+            if text or said:
+                self._clear()
+            if said:
+                self.err.write(said)
+                self.err.flush()
+            if text:
+                self.out.write(text)
+                self.out.flush()
+            if line != self._drawn:
+                self.err.write(_CLEAR + line)
+                self.err.flush()
+                self._drawn = line
+                self.refreshes += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,31 +18,37 @@ def ping_line(answer: Answer) -> str:
     return f"{where(answer):<40} time={answer.elapsed_ms:.1f} ms"
 
 
-def ping_summary(found: Discovery) -> list[str]:
-    """What a ping found, with the silent and the gone by name and the count last."""
-    lines = ["", "---- ping statistics ----"]
-    times = [answer.elapsed_ms for answer in found.matched]
-    if times:
-        lines.append(
-            f"{len(times)} replies min: {min(times):.1f} ms p50: {statistics.median(times):.1f} ms max: {max(times):.1f} ms"
-        )
-    lines += missing_lines(found.silent, found.gone)
-    lines += refused_lines(found.refused)
-    lines += _doubts(found) + _grades(found)
-    lines.append(hosts_line(len(found.matched), _expected(found), found.elapsed_s))
-    return lines
-
-
-def discovery_summary(found: Discovery) -> list[str]:
-    """What discovery has to say besides the names."""
-    count = f"Discovered {len(found.matched)} of {_asked(found)} nodes in {found.elapsed_s * 1000:.0f} ms"
+def missing_summary(found: Discovery) -> list[str]:
+    """What a ping has to say besides who answered: the silent and the gone by name, the count last."""
     return [
         *missing_lines(found.silent, found.gone),
         *refused_lines(found.refused),
         *_doubts(found),
         *_grades(found),
-        count,
+        *([found.hint] if found.hint else []),
+        hosts_line(len(found.matched), _expected(found), found.elapsed_s),
     ]
+
+
+def discovery_summary(found: Discovery) -> list[str]:
+    """What discovery has to say besides the names: who is missing, how they were found, how long it took."""
+    return [
+        *missing_lines(found.silent, found.gone),
+        *refused_lines(found.refused),
+        *_doubts(found),
+        *_grades(found),
+        *([found.hint] if found.hint else []),
+        _discovered(found),
+    ]
+
+
+def _discovered(found: Discovery) -> str:
+    took = f"in {found.elapsed_s * 1000:.0f} ms"
+    if found.method == "broadcast":
+        return f"Discovered {len(found.matched)} of {_asked(found)} nodes {took}"
+    count = len(found.names)
+    nodes = f"{count} node{'' if count == 1 else 's'}"
+    return f"Discovered {nodes} by {found.method} ({one_line(found.source)}) {took}"
 
 
 def missing_lines(silent: Sequence[str], gone: Sequence[Gone]) -> list[str]:

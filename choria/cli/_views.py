@@ -25,6 +25,7 @@ from ._replies import (
     reply_lines,
     table_lines,
 )
+from ._rollout_text import rollout_part
 from ._terminal import Paper
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -139,6 +140,8 @@ class JsonLinesView(JsonView):
             {"kind": "summaries", "summaries": document["summaries"]},
             {"kind": "stats", **document["request_stats"]},
         ]
+        if part := rollout_part(outcome):
+            lines.append({"kind": "rollout", **part["rollout"]})
         return "".join(map(_dumped, lines))
 
 
@@ -201,7 +204,8 @@ def document_of(outcome: Outcome) -> dict[str, Any]:
     plan = outcome.plan
     shown = [each for each in outcome.kept if not plan.chosen or plan.shows(each)]
     summaries = {each.output: each.data for each in outcome.summaries}
-    return call_document(outcome.result, summaries, replies=shown, refused=outcome.refused)
+    document = call_document(outcome.result, summaries, replies=shown, refused=outcome.refused)
+    return document | rollout_part(outcome)
 
 
 def _field(value: Any) -> Any:

@@ -4,7 +4,7 @@ from .amounts import Amount, parse_amount
 from .answers import Answer, AnswerGrade, Rejected, ReplyBook
 from .caller import Ask, Caller
 from .calls import Call, CallResult, call, make_ask
-from .config import ClientConfig, RolloutConfig
+from .config import ClientConfig, LoginConfig, RolloutConfig
 from .ddl_cache import DdlCache, Kept, KnownDdl
 from .ddl_source import AgentNotFound, HandedOut, agents_in_folders, ask_fleet, find_in_folders
 from .discovery import Discovery, Gone, Scope, discover
@@ -21,10 +21,21 @@ from .report import (
     utc,
 )
 from .rolling import Hooks, Rolled, Rollout, StepDone, Stopped, Why
-from .rollout import Order, Prepared, RolloutPlan, Stage, Step, check_plan, plan_steps, prepare
+from .rollout import (
+    DEFAULT_SLEEP_S,
+    Order,
+    Prepared,
+    RolloutPlan,
+    Stage,
+    Step,
+    check_plan,
+    plan_steps,
+    prepare,
+)
 from .rollout_report import exit_of_rollout, rollout_document
 
 __all__ = [
+    "DEFAULT_SLEEP_S",
     "AgentNotFound",
     "Amount",
     "Answer",
@@ -43,6 +54,7 @@ __all__ = [
     "Hooks",
     "Kept",
     "KnownDdl",
+    "LoginConfig",
     "Order",
     "Prepared",
     "Rejected",

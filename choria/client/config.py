@@ -25,6 +25,21 @@ class RolloutConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     high_impact: list[str] = []
 
 
+class LoginConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How somebody without a certificate logs in.
+
+    Attributes:
+        doors: ``host:port`` each, usually port 7424; tried in this order.
+        trust: Folder with ``root.pem``, ``brokers.pem``, ``nodes.pem``, ``clients.pem`` and ``logins.pem``,
+            from whoever runs the network: what is believed comes from here and from nowhere else.
+        user: Name to log in as; by default the name of this machine's user.
+    """
+
+    doors: list[str] = []
+    trust: Path | None = None
+    user: str = ""
+
+
 class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Configuration of ``ping``, ``discover`` and ``call``.
 
@@ -41,6 +56,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ttl_s: Seconds after which a node refuses the request.
         discovery: How nodes are found when no flag says it.
         rollout: When ``call`` wants a yes first.
+        login: How to log in where there is no certificate.
         networks: Networks behind relays, by name: PEM file of the issuer of that network's nodes,
             which replies must chain to.
         ddl_folders: Folders with DDLs of agents, searched first, as Choria's library folders are.
@@ -58,6 +74,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ttl_s: int = 60
     discovery: DiscoveryConfig = msgspec.field(default_factory=DiscoveryConfig)
     rollout: RolloutConfig = msgspec.field(default_factory=RolloutConfig)
+    login: LoginConfig = msgspec.field(default_factory=LoginConfig)
     networks: dict[str, Path] = {}
     ddl_folders: list[Path] = []
     ddl_cache_s: int = 86_400

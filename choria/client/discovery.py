@@ -45,6 +45,7 @@ class Discovery:
         listed: Names that another method gave: nobody was asked whether they are there.
         method: What gave the names.
         source: Where that method has them from, for people; empty for a broadcast.
+        hint: What may explain that nobody was found.
     """
 
     matched: list[Answer] = attrs.field(factory=list)
@@ -60,6 +61,7 @@ class Discovery:
     listed: tuple[str, ...] = ()
     method: str = "broadcast"
     source: str = ""
+    hint: str = ""
 
     @property
     def names(self) -> list[str]:

@@ -61,6 +61,7 @@ class Rolled:
         not_asked: Chosen, and never asked.
         unheard: Asked, and not waited for, since we were told to stop.
         stopped: Why it ended early; None when everybody was asked and waited for.
+        state: The file to go on with, when one was kept.
     """
 
     prepared: Prepared
@@ -69,6 +70,7 @@ class Rolled:
     not_asked: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
     stopped: Stopped | None = None
+    state: str = ""
 
 
 async def _agree(done: StepDone) -> str:

@@ -68,10 +68,16 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionDDL(msgspec.Struct, frozen=True, kw_only=True):
-    """One action: what it takes, gives and how replies are shown."""
+    """One action: what it takes, gives and how replies are shown.
+
+    Attributes:
+        high_impact: Clients want a yes before they ask nodes: ``"impact": "high"``, a key of ours that
+            Choria's readers pass over.
+    """
 
     name: str
     description: str = ""
+    high_impact: bool = False
     display: Display = Display.FAILED
     inputs: Mapping[str, InputItem] = {}
     outputs: Mapping[str, OutputItem] = {}

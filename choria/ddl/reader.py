@@ -53,6 +53,7 @@ class _RawAction(msgspec.Struct):
     action: str
     description: str | None = None
     display: str | None = None
+    impact: str | None = None
     input: dict[str, _RawInput] | None = None
     output: dict[str, _RawOutput] | None = None
     aggregate: list[_RawAggregate] | None = None
@@ -141,6 +142,7 @@ def _action(raw: _RawAction, warn: _Warn) -> ActionDDL:
         name=raw.action,
         description=raw.description or "",
         display=_display(raw, warn),
+        high_impact=_high_impact(raw, warn),
         inputs={n: _input(f"{raw.action}.{n}", n, i, warn) for n, i in (raw.input or {}).items()},
         outputs=outputs,
         aggregates=tuple(_aggregates(raw, outputs, warn)),
@@ -155,6 +157,13 @@ def _display(raw: _RawAction, warn: _Warn) -> Display:
     except ValueError:
         warn(f"{raw.action}.display {raw.display!r}: taken as 'failed'")
         return Display.FAILED
+
+
+def _high_impact(raw: _RawAction, warn: _Warn) -> bool:
+    """A word that nobody knows is taken for the careful one."""
+    if raw.impact not in (None, "low", "high"):
+        warn(f"{raw.action}.impact {raw.impact!r}: low or high; taken as 'high'")
+    return raw.impact not in (None, "low")
 
 
 def _input(place: str, name: str, raw: _RawInput, warn: _Warn) -> InputItem:

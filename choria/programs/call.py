@@ -14,15 +14,17 @@ from choria.client import (
     CallResult,
     Discovery,
     Gathered,
+    Rolled,
     Scope,
-    call,
     discover,
     make_ask,
 )
 from choria.ddl import Summary
+from choria.errors import Interrupted
 
 from .call_plan import CallPlan
-from .fleet import Question, connected, scope_of
+from .fleet import Question, connected, list_if_asked, listed_only, scope_of
+from .rollout import Nobody, Operator, Orders, Rolling, roll_out, settle
 
 REFRESH_S = 0.1
 """Answers are shown at most ten times a second, however fast they come."""
@@ -33,8 +35,11 @@ class Outcome:
     """What came of a call.
 
     Attributes:
+        result: All steps together.
         refused: Who would not even say whether the filter matches.
         kept: The replies that the operator's expression chose, by name.
+        rolled: In which steps it was done, and why it stopped if it did.
+        found: Where the nodes were known from.
     """
 
     plan: CallPlan
@@ -42,6 +47,8 @@ class Outcome:
     refused: tuple[Answer, ...]
     kept: tuple[Answer, ...]
     summaries: tuple[Summary, ...]
+    rolled: Rolled | None = None
+    found: Discovery = attrs.field(factory=Discovery)
 
 
 class Watcher(Protocol):
@@ -83,37 +90,84 @@ class Taken:
             self._kept.append(answer)
             self.watcher.answer(answer)
 
-    def outcome(self, result: CallResult, found: Discovery) -> Outcome:
+    def outcome(self, rolled: Rolled, found: Discovery) -> Outcome:
         """What came of it."""
         kept = tuple(sorted(self._kept, key=lambda answer: answer.sender))
         return Outcome(
             plan=self.plan,
-            result=result,
+            result=rolled.result,
+            rolled=rolled,
+            found=found,
             refused=tuple(found.refused),
             kept=kept,
             summaries=self.plan.summaries(kept),
         )
 
 
-async def run_call(question: Question, plan: CallPlan, watcher: Watcher) -> Outcome:
+@attrs.frozen(kw_only=True)
+class Conduct:
+    """How a call is conducted.
+
+    Attributes:
+        orders: Steps, thresholds, confirmation.
+        operator: Who is asked.
+        stop: Set to end it with an account of what happened so far.
+    """
+
+    orders: Orders = attrs.field(factory=Orders)
+    operator: Operator = attrs.field(factory=Nobody)
+    stop: trio.Event = attrs.field(factory=trio.Event)
+
+
+async def run_call(
+    question: Question, plan: CallPlan, watcher: Watcher, conduct: Conduct | None = None
+) -> Outcome:
     """Connect, find the nodes, ask them. Cancel-safe: nodes that have the request carry it out.
 
     Raises:
         BrokerUnreachable: No broker welcomed us in time.
+        Interrupted: Told to stop before anybody was asked.
+        UsageError: The rollout cannot be made with the nodes that there are.
     """
     done, taken = trio.Event(), Taken(plan, watcher)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_painting, watcher, done)
-        async with connected(question) as caller:
-            scope, found = await find_targets(caller, question, plan)
-            taken.start(found)
-            result = await drive(caller, question, scope, found, taken)
+        rolled, found = await _conducted(question, taken, conduct or Conduct())
         done.set()
-    return taken.outcome(result, found)
+    return taken.outcome(rolled, found)
+
+
+async def _conducted(
+    question: Question, taken: Taken, conduct: Conduct
+) -> tuple[Rolled, Discovery]:
+    begun = trio.Event()
+    ended: tuple[Rolled, Discovery] | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_give_up, conduct.stop, begun, nursery.cancel_scope)
+        async with connected(question) as caller:
+            scope, found = await find_targets(caller, question, taken.plan)
+            begun.set()
+            taken.start(found)
+            rolling = _rolling(question, scope, found, taken, conduct)
+            ended = await drive(caller, rolling, conduct), found
+        nursery.cancel_scope.cancel()
+    if ended is None:
+        raise Interrupted("told to stop: nobody was asked")
+    return ended
+
+
+async def _give_up(stop: trio.Event, begun: trio.Event, looking: trio.CancelScope) -> None:
+    """Before the first request there is nothing to account for: leave. Later the rollout does."""
+    await stop.wait()
+    if not begun.is_set():
+        looking.cancel()
 
 
 async def send_call(
-    question: Question, plan: CallPlan, on_sent: Callable[[str], None]
+    question: Question,
+    plan: CallPlan,
+    on_sent: Callable[[str], None],
+    conduct: Conduct | None = None,
 ) -> tuple[Discovery, Gathered]:
     """Connect, find the nodes, send, and leave as soon as the broker has said who got it. Cancel-safe.
 
@@ -122,10 +176,13 @@ async def send_call(
 
     Raises:
         BrokerUnreachable: No broker welcomed us in time.
+        UsageError: The limit leaves nobody, or a yes is needed and nobody can be asked.
     """
+    conduct = conduct or Conduct()
     async with connected(question) as caller:
         scope, found = await find_targets(caller, question, plan)
-        ask = make_ask(plan.what, scope, found)
+        names = await settle(plan.what, found.names, conduct.orders, conduct.operator)
+        ask = attrs.evolve(make_ask(plan.what, scope, found), targets=names)
         if not ask.targets:
             return found, Gathered()
         return found, await caller.send(ask, lambda request: on_sent(request.id.hex()))
@@ -140,16 +197,28 @@ async def find_targets(
         if not plan.targets:  # an empty list of identities would mean everybody
             return scope, Discovery()
         scope = attrs.evolve(scope, identities=plan.targets, filter=question.which.to_wire())
+    elif (listed := await list_if_asked(question)) is not None:
+        return scope, listed_only(listed)
     return scope, await discover(caller, scope, timeout_s=question.timeout_s)
 
 
-async def drive(
-    caller: Caller, question: Question, scope: Scope, found: Discovery, taken: Taken
-) -> CallResult:
-    """Ask everybody who was found. The one place where requests are sent."""
-    plan = taken.plan
-    timeout_s = plan.timeout_s + question.config.discovery_timeout_s
-    return await call(caller, plan.what, scope, found, timeout_s=timeout_s, on_answer=taken.answer)
+def _rolling(
+    question: Question, scope: Scope, found: Discovery, taken: Taken, conduct: Conduct
+) -> Rolling:
+    return Rolling(
+        what=taken.plan.what,
+        scope=scope,
+        found=found,
+        orders=conduct.orders,
+        timeout_s=taken.plan.timeout_s + question.config.discovery_timeout_s,
+        on_answer=taken.answer,
+        operator=conduct.operator,
+    )
+
+
+async def drive(caller: Caller, rolling: Rolling, conduct: Conduct) -> Rolled:
+    """Ask everybody who was found, as ordered. The one place where requests are sent."""
+    return await roll_out(caller, rolling, conduct.stop)
 
 
 async def _keep_painting(watcher: Watcher, done: trio.Event) -> None:

@@ -17,6 +17,7 @@ from choria.client import (
     Scope,
     discover,
 )
+from choria.client.methods import Listed, Method, Wanted, list_nodes
 from choria.filters import Filter
 from choria.messages import Grade
 from choria.net import Session, SessionSettings, open_session, wall_clock_ms
@@ -26,6 +27,7 @@ from choria.wire import parse_identity
 from . import new_rng
 from .connect import connector_from, foreign_issuers
 from .identity import credentials_from
+from .trust import fetch_trust, trust_store_from
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +36,7 @@ class Question:
 
     Attributes:
         verify: Only signed answers say who is there.
+        wanted: The discovery method; None: a broadcast.
     """
 
     config: ClientConfig
@@ -41,6 +44,12 @@ class Question:
     which: Filter
     timeout_s: float
     verify: bool = False
+    wanted: Wanted | None = None
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether nodes say for themselves if they match."""
+        return self.wanted is None or self.wanted.method is Method.BROADCAST
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -49,7 +58,7 @@ class Question:
         Raises:
             InvalidName: One of them is no name that a node can have.
         """
-        names = self.which.plain_identities or ()
+        names = (self.is_broadcast and self.which.plain_identities) or ()
         return tuple(dict.fromkeys(parse_identity(name) for name in names))
 
 
@@ -58,14 +67,48 @@ async def ask_ping(question: Question, on_match: Callable[[Answer], None]) -> Di
 
     Raises:
         BrokerUnreachable: No broker welcomed us in time.
+        DiscoveryError: The discovery method cannot say whom to ask.
     """
+    listed = await list_if_asked(question)
+    if listed is not None and not listed.names:  # no names would mean everybody
+        return listed_only(listed)
     async with connected(question) as caller:
-        return await discover(
-            caller,
-            scope_of(question, caller.session),
-            timeout_s=question.timeout_s,
-            on_match=on_match,
-        )
+        scope = scope_of(question, caller.session)
+        if listed is not None:
+            scope = attrs.evolve(scope, identities=listed.names, filter={})
+        found = await discover(caller, scope, timeout_s=question.timeout_s, on_match=on_match)
+    if listed is not None:
+        found.method, found.source = listed.method.value, listed.source
+    return found
+
+
+async def find_names(question: Question, on_match: Callable[[Answer], None]) -> Discovery:
+    """Who is meant: by a broadcast, or from a list without asking anybody. Cancel-safe.
+
+    Raises:
+        BrokerUnreachable: No broker welcomed us in time.
+        DiscoveryError: The discovery method failed.
+    """
+    listed = await list_if_asked(question)
+    return await ask_ping(question, on_match) if listed is None else listed_only(listed)
+
+
+async def list_if_asked(question: Question) -> Listed | None:
+    """The names that a discovery method other than a broadcast gives; None for a broadcast."""
+    if question.wanted is None or question.is_broadcast:
+        return None
+    return await list_nodes(question.wanted)
+
+
+def listed_only(listed: Listed) -> Discovery:
+    """Names that nobody was asked about."""
+    return Discovery(
+        listed=listed.names,
+        method=listed.method.value,
+        source=listed.source,
+        hint=listed.hint,
+        elapsed_s=listed.elapsed_s,
+    )
 
 
 def scope_of(question: Question, session: Session) -> Scope:
@@ -92,10 +135,12 @@ async def connected(question: Question) -> AsyncIterator[Caller]:
     credentials = credentials_from(
         config, Role.CLIENT, brokers=config.brokers, srv_domain=config.srv_domain
     )
+    store = trust_store_from(credentials, config.trust, credentials.folder)
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     settings = SessionSettings(collectives=(config.collective,))
     async with open_session(connector, settings, rng=new_rng(), now_ms=wall_clock_ms) as session:
         await session.wait_connected(config.connect_timeout_s)
+        await fetch_trust(session, store, config.collective)
         yield Caller(
             session=session,
             signer=credentials.signer,

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import attrs
 
-from choria.agents import SHIPPED, shipped_ddl
+from choria.agents import shipped_ddl
 from choria.client import (
     DdlCache,
     HandedOut,
     KnownDdl,
-    agents_in_folders,
     ask_fleet,
     find_in_folders,
 )
@@ -60,15 +59,6 @@ def find_interface(question: Question, agent: str, cache: DdlCache) -> KnownDdl 
     if shipped is None:
         return None
     return KnownDdl(ddl=shipped, origin="choria-trio, which ships it", sha256="")
-
-
-def known_agents(question: Question, cache: DdlCache) -> dict[str, list[str]]:
-    """Names of agents whose interface is known here, by where it is from."""
-    return {
-        "your folders": agents_in_folders(question.config.ddl_folders),
-        "the fleet, kept in the cache": cache.agents(),
-        "choria-trio, which ships them": sorted(SHIPPED),
-    }
 
 
 def network_of(question: Question) -> str:

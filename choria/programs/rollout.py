@@ -45,6 +45,19 @@ class Operator(Protocol):
         """Whether a yes was typed. Cancelling withdraws the question."""
 
 
+class Nobody:
+    """For calls that nobody watches: no question is ever answered with yes."""
+
+    def step_begins(self, step: Step) -> None:
+        """Nobody sees it."""
+
+    async def agrees(self, question: str) -> bool:
+        """No."""
+        del question
+        await trio.lowlevel.checkpoint()
+        return False
+
+
 @attrs.frozen(kw_only=True)
 class Orders:
     """What the operator wants besides the call itself, judged before anything is sent.
@@ -125,11 +138,11 @@ async def roll_out(caller: Caller, rolling: Rolling, stop: trio.Event) -> Rolled
     )
     if orders.dry_run:
         return rollout.nothing_done()
-    await _confirm(rolling, prepared, stop)
+    await confirm(rolling.what, orders, len(prepared.names), rolling.operator, stop)
     state.begin(rollout.nothing_done())
     rolled = await rollout.run()
     state.end(rolled)
-    return rolled
+    return attrs.evolve(rolled, state=str(state.path or ""))
 
 
 def _shuffler(plan: RolloutPlan) -> Callable[[Sequence[str]], Sequence[str]]:
@@ -137,18 +150,40 @@ def _shuffler(plan: RolloutPlan) -> Callable[[Sequence[str]], Sequence[str]]:
     return lambda names: rng.sample(names, len(names))
 
 
-async def _confirm(rolling: Rolling, prepared: Prepared, stop: trio.Event) -> None:
-    why = reason_to_confirm(rolling.what, rolling.orders, len(prepared.names))
-    if not why or rolling.orders.yes:
+async def settle(
+    what: Call, names: Sequence[str], orders: Orders, operator: Operator
+) -> tuple[str, ...]:
+    """Those of ``names`` that are asked, for calls whose replies nobody waits for. Cancel-safe.
+
+    Raises:
+        UsageError: the limit leaves nobody, or a yes is needed and nobody can be asked.
+        Interrupted: the answer was no; nothing was sent.
+    """
+    chosen = prepare(names, orders.plan, _shuffler(orders.plan)).names
+    await confirm(what, orders, len(chosen), operator, trio.Event())
+    return chosen
+
+
+async def confirm(
+    what: Call, orders: Orders, count: int, operator: Operator, stop: trio.Event
+) -> None:
+    """Have somebody say yes, if one is needed. Cancel-safe.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        Interrupted: the answer was no, or ``stop`` was set first.
+    """
+    why = reason_to_confirm(what, orders, count)
+    if not why or orders.yes:
         return
-    if not rolling.orders.interactive:
+    if not orders.interactive:
         raise UsageError(
             f"{why}: add --yes, since there is no terminal to ask on; nothing was sent"
         )
     agreed = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_on, stop, nursery.cancel_scope)
-        agreed = await rolling.operator.agrees(f"{why}. Go on?")
+        agreed = await operator.agrees(f"{why}. Go on?")
         nursery.cancel_scope.cancel()
     if not agreed:
         raise Interrupted("not confirmed: nothing was sent")

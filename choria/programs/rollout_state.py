@@ -76,6 +76,7 @@ class StateFile:
         self.keep(rolled)
         if self.path is not None and not self.asked_for and rolled.stopped is None:
             self.path.unlink(missing_ok=True)
+            self.path = None
 
 
 def _usual_place() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .config import CommandDiscovery, DiscoveryConfig, PuppetDbConfig
 from .find import Listed, Wanted, check_wanted, list_nodes
+from .flatfile import names_in
 from .kinds import ALIASES, GROUP_PREFIX, Method, check_filter, parse_method, parse_options
 from .names import MAX_NODES, checked_names
 from .puppetdb import SRV_SERVICE, PuppetDb, parse_url
@@ -27,6 +28,7 @@ __all__ = [
     "check_wanted",
     "checked_names",
     "list_nodes",
+    "names_in",
     "parse_method",
     "parse_options",
     "parse_url",

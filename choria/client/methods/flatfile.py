@@ -53,6 +53,11 @@ def list_names(data: bytes, source: str, options: Mapping[str, str]) -> tuple[st
     return checked_names(_rpc(value, source) if form == "rpc" else _any(value, source), source)
 
 
+def names_in(data: bytes, source: str) -> tuple[str, ...]:
+    """The names that ``data`` holds in any form that needs no option. Raises DiscoveryError."""
+    return list_names(data, source, {})
+
+
 def narrowed(names: tuple[str, ...], which: Filter) -> tuple[str, ...]:
     """Those of ``names`` that the filter's identities mean: the only condition a list can judge."""
     if not which.identities:
