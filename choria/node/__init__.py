@@ -7,11 +7,12 @@ from .audit_trail import AuditTrail
 from .builtin import BUILTIN_POLICIES, REGISTRY_AGENT
 from .config import NodeConfig
 from .counters import Counters
+from .fact_files import load_facts_file
+from .fact_programs import FACTER, FactProgram
 from .facts import (
     FactSnapshot,
     FactSources,
     FactStore,
-    load_facts_file,
     make_snapshot,
 )
 from .guard_log import Boot, GuardLog, MemoryLog, RequestLog, open_guard_log, read_boot
@@ -23,6 +24,7 @@ from .verifying import Verify, verify_in_thread, verify_inline
 
 __all__ = [
     "BUILTIN_POLICIES",
+    "FACTER",
     "REGISTRY_AGENT",
     "Action",
     "ActionContext",
@@ -32,6 +34,7 @@ __all__ = [
     "AuditTrail",
     "Boot",
     "Counters",
+    "FactProgram",
     "FactSnapshot",
     "FactSources",
     "FactStore",

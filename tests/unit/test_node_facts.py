@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from trio.testing import MockClock
 
 from choria.filters import parse_fact
 from choria.node import FactSources, FactStore, collect_machine_facts, make_snapshot
-from choria.node.facts import read_classes_file, read_facts_file
+from choria.node.fact_files import read_classes_file, read_facts_file
+from choria.node.fact_programs import FactProgram
 from choria.node.machine_facts import SOURCES, os_family, virtual_kind
 from choria.node.plain import MAX_DEPTH, MAX_VALUES, plain_facts
 from choria.wire import decode_cbor, encode_cbor
@@ -153,6 +155,78 @@ def test_classes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert read_classes_file(path) == ("role::testing", "apache", "testing")
     assert read_classes_file(tmp_path) == ()
     assert "left out" in caplog.text
+
+
+def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
+    folder = tmp_path / "facts.d"
+    folder.mkdir()
+    (folder / "20.json").write_text('{"role": "db", "list": [1]}')
+    (folder / "10.yaml").write_text("role: web\nsite: north\n")
+    (folder / "README").write_text("no facts")
+    (folder / "15.yml").write_text("broken: [\n")
+    (folder / "30.yaml").mkdir()
+    store = FactStore(FactSources(files=(folder, tmp_path / "nothing.d")), lambda: 5)
+    trio.run(store.refresh)
+    assert dict(store.current.values) == {"role": "db", "site": "north", "list": [1]}
+
+
+def printing(text: str) -> FactProgram:
+    return FactProgram(("sh", "-c", text))
+
+
+async def test_programs_print_facts_between_the_machines_and_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"file": 1, "both": "file"}')
+    sources = FactSources(
+        collect=lambda: {"own": 1, "both": "own", "second": "own"},
+        programs=(
+            printing("""echo '{"second": 1, "both": "first", "n": {"1": [null, 1.5]}}'"""),
+            printing("""echo '{"second": 2}'"""),
+        ),
+        files=(path,),
+    )
+    store = FactStore(sources, lambda: 5)
+    await store.refresh()
+    assert dict(store.current.values) == {
+        "own": 1, "both": "file", "second": 2, "n": {"1": [None, 1.5]}, "file": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (printing("exit 3"), "exit code 3"),
+        (printing("echo no >&2; exit 1"), "exit code 1: no"),
+        (printing("echo '[1]'"), "no JSON object"),
+        (printing("echo '{'"), "malformed|truncated"),
+        (printing("yes"), "wrote more than"),
+        (FactProgram(("no-such-program",)), "not on this machine"),
+    ],
+)
+async def test_a_program_that_fails_costs_its_own_facts(
+    program: FactProgram, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FactStore(FactSources(collect=lambda: {"own": 1}, programs=(program,)), lambda: 5)
+    await store.refresh()
+    assert dict(store.current.values) == {"own": 1}
+    assert re.search(said, caplog.text)
+
+
+async def test_one_that_need_not_be_there_is_not_complained_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    quiet = FactProgram(("no-such-program",), quiet=True)
+    await FactStore(FactSources(programs=(quiet,)), lambda: 5).refresh()
+    assert caplog.text == ""
+
+
+async def test_one_that_hangs_is_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("choria.node.fact_programs.RUN_WITHIN_S", 0.2)
+    store = FactStore(FactSources(programs=(printing("sleep 1000"),)), lambda: 5)
+    await store.refresh()
+    assert "within 0.2 s, it was killed" in caplog.text
 
 
 def test_values_become_plain() -> None:
