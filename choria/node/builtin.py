@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -50,11 +50,11 @@ def discovery_agent() -> BuiltinAgent:
     return BuiltinAgent(_parsed("discovery"), {PING_ACTION: ping})
 
 
-def certificate_agent(certificate_der: bytes) -> BuiltinAgent:
-    """``certificate``: ``get`` gives the certificate whose hash our signed replies name."""
+def certificate_agent(certificate_der: Callable[[], bytes]) -> BuiltinAgent:
+    """``certificate``: ``get`` gives the certificate whose hash our signed replies name now."""
 
     async def get(_inputs: dict[str, Any], _context: ActionContext) -> dict[str, Any]:
-        return {"certificate": certificate_der}
+        return {"certificate": certificate_der()}
 
     return BuiltinAgent(_parsed("certificate"), {GET_ACTION: get})
 

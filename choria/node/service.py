@@ -93,9 +93,9 @@ class Node:
         )
         self._session = session
         self._settings = settings
-        certificate = certificate_agent(parts.signer.certificate_der)
-        builtin = (certificate, registry_agent(), discovery_agent())
-        self.agents = {agent.ddl.name: agent for agent in (*parts.agents, *builtin)}
+        certificate = certificate_agent(lambda: parts.signer.certificate_der)
+        self._builtin = (certificate, registry_agent(), discovery_agent())
+        self.agents = by_name((*parts.agents, *self._builtin))
         self.pipeline = Pipeline(self._pipeline_parts(parts))
         self._judging = trio.Semaphore(settings.judging)
 
@@ -107,6 +107,19 @@ class Node:
             found.append(node_subject(collective, identity))
             found += [agent_subject(collective, name) for name in sorted(self.agents)]
         return found
+
+    async def rehost(self, agents: Iterable[Agent]) -> None:
+        """Host ``agents`` from now on, beside the built-in ones. A call that runs keeps its agent.
+
+        Cancelled, some subjects may still be subscribed; their requests are answered "unknown agent".
+        """
+        before = self.subjects()
+        fresh = by_name((*agents, *self._builtin))
+        self.agents.clear()  # the judge has this very mapping
+        self.agents.update(fresh)
+        after = self.subjects()
+        await self._session.subscribe(*(each for each in after if each not in before))
+        await self._session.unsubscribe(*(each for each in before if each not in after))
 
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take requests from the session for ever, each as a task of ``nursery``.
@@ -158,6 +171,11 @@ class Node:
             classes=lambda: parts.facts.current.classes,
             counters=parts.counters.snapshot,
         )
+
+
+def by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
+    """Agents by the names that callers use; later ones win."""
+    return {agent.ddl.name: agent for agent in agents}
 
 
 @dataclass(frozen=True, slots=True)
