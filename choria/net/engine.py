@@ -205,6 +205,10 @@ class Engine:
             text = f"{connection.pending_bytes} bytes wait, {connection.max_pending_bytes} may"
             connection.cut(Reason.SLOW_CONSUMER, text)
 
+    def rouse(self) -> None:
+        """Have ``turn`` called soon: the switch was told something from outside."""
+        self._rouse()
+
     def _rouse(self) -> None:
         if not self._awake:
             self._awake = True

@@ -95,9 +95,20 @@ class Standing:
 
     def apply(self, issuers: Issuers) -> tuple[str, ...]:
         """Put it in force for everything that asks ``issuers``. Returns what was not done, in words."""
-        if self.bundle:
+        if self.bundle and self._differs_from(issuers):
             issuers.adopt(self.stores)
         return issuers.revocations.replace(self.lists.values())
+
+    def _differs_from(self, issuers: Issuers) -> bool:
+        present = {
+            kind: [
+                each.certificate
+                for each in issuers.anchors
+                if each.kind is kind and not each.logins
+            ]
+            for kind in IssuerKind
+        }
+        return any(list(self.stores[kind]) != present[kind] for kind in IssuerKind)
 
     def _led_by(self, bundles: Sequence[bytes], now_ms: int) -> Standing:
         numbers = [bundle_number(each) for each in bundles]
