@@ -178,7 +178,7 @@ def unmatched_or_signed(said: Said) -> Any:
 async def test_the_receiver_goes_on_while_signatures_are_checked(
     autojump_clock: MockClock, network: Network
 ) -> None:
-    """What needs no proof is believed though a proof has begun and does not end."""
+    """So what needs no proof is believed meanwhile, though a proof has begun and does not end."""
     begun, seen = trio.Event(), []
 
     async def stuck(work: Callable[[], Any]) -> Any:
