@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
-
 from choria import __version__
+
+from ._tree import Tree as App
 
 app = App(
     name="choria-trio",
@@ -72,16 +72,24 @@ app.command(_audit)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``choria-trio``; returns the exit code. Errors say what, why and what next."""
+    wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(sys.argv[1:] if argv is None else argv)
     try:
-        code = int(app(argv, exit_on_error=False, print_error=True) or 0)
+        code = int(app(argv, exit_on_error=False, print_error=not wants_json) or 0)
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
-        from ._errors import BROKEN_PIPE, exit_code_of, explain  # a third of a second of imports
+        from ._errors import (  # a third of a second of imports
+            BROKEN_PIPE,
+            as_json,
+            exit_code_of,
+            explain,
+        )
 
         code = exit_code_of(exc)
         if code == BROKEN_PIPE:  # or the interpreter complains once more when it flushes
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if text := explain(exc):
+        if wants_json and code != BROKEN_PIPE and not isinstance(exc, SystemExit):
+            print(as_json(exc, code), file=sys.stderr)
+        elif text := explain(exc):
             print(f"choria-trio: {text}", file=sys.stderr)
         return code

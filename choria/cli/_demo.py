@@ -57,6 +57,9 @@ def demo(
             "steps": [attrs.asdict(step) for step in steps],
         }
         print(jsonlib.dumps(document, indent=2))
+        if failure:
+            _say(jsonlib.dumps({"error": f"demo failed: {failure}", "exit_code": 1}))
+        return 1 if failure else 0
     _say(
         f"demo failed: {failure}"
         if failure

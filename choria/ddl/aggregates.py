@@ -86,7 +86,8 @@ def _boolean(aggregate: Aggregate, values: Sequence[Any]) -> _Result:
 
 def _counted(aggregate: Aggregate, counts: Counter[str]) -> _Result:
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return ordered, tuple(_format(aggregate, "%s = %d", pair) for pair in ordered.items())
+    named = ((word or '""', count) for word, count in ordered.items())
+    return ordered, tuple(_format(aggregate, "%s = %d", pair) for pair in named)
 
 
 def _flat(values: Sequence[Any]) -> Iterable[str]:

@@ -1,0 +1,65 @@
+"""Examples of each command, by its path: what follows the path on the line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ping": (
+        "",
+        "-F os.family=Debian",
+        "--json",
+        "--graph --expect 120",
+        "--nodes hosts.txt --expect hosts.txt",
+    ),
+    "discover": (
+        "-C apache",
+        '-S \'with("apache") and fact("cores") > 4\' --json',
+        "--dm inventory --do file=inventory.yaml -I group:web",
+        "--dm puppetdb -F os.family=RedHat",
+    ),
+    "call": (
+        "package --help",
+        "package status package=bash",
+        "package status package=bash -F os.family=Debian --table",
+        "package status package=bash --filter-replies '!ok()'",
+        "rpcutil ping --json | choria-trio call rpcutil inventory",
+        "package install --canary 1 --ramp 10%,50% --stop-after 5%",
+        "package install --nodes hosts.txt --batch 10 --dry-run",
+    ),
+    "init": ("", "--network home --host broker.example.net"),
+    "invite": ("", "'web*.example.net' --minutes 10", "web1 --ssh web1.example.net"),
+    "join": ("< token", "--token-file token --start background"),
+    "broker": ("--config broker.toml", "--log-json"),
+    "node": ("--config node.toml", "--log-json"),
+    "relay": ("--config relay.toml",),
+    "emulate": ("--nodes 100 --ca ca --broker localhost:7422",),
+    "demo": ("", "--nodes 3 --keep"),
+    "ca init": ("ca --network home",),
+    "ca issue": ("node web1 web2 --ca ca --out credentials", "client rip --ca ca"),
+    "ca list": ("", "--all"),
+    "ca revoke": ("web1", "--serial 4f1a02"),
+    "ca crl": ("", "--days 30"),
+    "ca bundle": ("",),
+    "ca renew": ("credentials/broker1", "credentials/broker1 --host broker.example.net"),
+    "ca trust": ("credentials/web1",),
+    "ca rotate": ("nodes", "nodes add"),
+    "ca pending": ("",),
+    "ca sign": ("web1",),
+    "policy check": ("policies", "policies --json"),
+    "policy explain": ("package status --caller choria=rip", "rpcutil --json"),
+    "audit verify": ("audit.log", "audit.log.1 audit.log"),
+    "audit show": ("audit.log --caller choria=rip", "audit.log --follow --json"),
+    "login": ("",),
+    "logout": ("",),
+    "aaa init": ("",),
+    "aaa run": ("--config aaa.toml",),
+    "aaa kit": ("",),
+    "aaa user add": ("rip",),
+    "aaa user list": ("",),
+    "aaa user passwd": ("rip",),
+    "aaa user disable": ("rip",),
+    "aaa user enable": ("rip",),
+    "aaa user remove": ("rip",),
+}

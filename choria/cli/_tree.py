@@ -1,0 +1,45 @@
+"""The tree of commands: lazily imported, and each with examples at the end of its help.
+
+A test holds every command to a row in ``EXAMPLES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cyclopts import App
+from typing_extensions import override
+
+from ._examples import EXAMPLES
+
+PROGRAM: Final = "choria-trio"
+
+
+class Tree(App):
+    """A group of commands whose names are ``"module:function"``."""
+
+    @override
+    def command(self, obj: Any = None, name: Any = None, **options: Any) -> Any:
+        """Register a command; a string is imported when the command is used."""
+        if isinstance(obj, str):
+            options = {**self._help_options(name), **options}
+        return super().command(obj, name, **options)
+
+    def _help_options(self, name: str | list[str]) -> dict[str, str]:
+        first = name if isinstance(name, str) else name[0]
+        path = first if self.name == (PROGRAM,) else f"{' '.join(self.name)} {first}"
+        return {"help_format": "plaintext", "help_epilogue": examples_of(path, EXAMPLES)}
+
+
+def examples_of(path: str, table: Mapping[str, tuple[str, ...]]) -> str:
+    """The examples of a command as lines to copy; empty when there are none.
+
+    A group inside a group knows its own name only: ``user add`` is ``aaa user add`` in the table.
+    """
+    nested = " " in path
+    fits = [key for key in table if key == path or (nested and key.endswith(f" {path}"))]
+    if not fits:
+        return ""
+    lines = [f"  {PROGRAM} {fits[0]} {line}".rstrip() for line in table[fits[0]]]
+    return "\n".join(["Examples:", *lines])
