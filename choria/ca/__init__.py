@@ -34,6 +34,13 @@ from .issuing import issue as issue
 from .issuing import issue_key_in_memory as issue_key_in_memory
 from .issuing import write_credentials as write_credentials
 from .node_issuer import NodeIssuer as NodeIssuer
+from .reissue import bring_trust as bring_trust
+from .reissue import renew_folder as renew_folder
+from .rotation import IssuerState as IssuerState
+from .rotation import add_issuer as add_issuer
+from .rotation import list_issuers as list_issuers
+from .rotation import retire_issuers as retire_issuers
+from .rotation import switch_issuer as switch_issuer
 from .trust_object import OBJECT_NAME as OBJECT_NAME
 from .trust_object import sign_bundle as sign_bundle
 from .trust_object import write_object as write_object

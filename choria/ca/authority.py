@@ -53,6 +53,7 @@ class Authority:
     network: str
     root: KeyPair
     issuers: Mapping[IssuerKind, KeyPair]
+    bundles: Mapping[str, bytes] = field(default_factory=dict)  # files of several issuers
 
     @property
     def trusted(self) -> Issuers:
@@ -67,10 +68,11 @@ class Authority:
     def trust_files(self) -> dict[str, bytes]:
         """The PEM files of a trust folder by name."""
         pairs = {"root": self.root} | {kind.value: pair for kind, pair in self.issuers.items()}
-        return {
+        files = {
             f"{name}.pem": pair.certificate.public_bytes(Encoding.PEM)
             for name, pair in pairs.items()
         }
+        return files | dict(self.bundles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +102,17 @@ def create_authority(network: str, now_ms: int) -> Authority:
     root = _make_ca(
         _Draft(root_name, root_key.public_key(), root_name, root_key, ROOT_DAYS, 1), now_ms
     )
-    issuers = {}
-    for kind in IssuerKind:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(f"{network} {kind}")
-        draft = _Draft(name, key.public_key(), root_name, root_key, ISSUER_DAYS, 0)
-        issuers[kind] = KeyPair(_make_ca(draft, now_ms), key)
-    return Authority(network, KeyPair(root, root_key), issuers)
+    pair = KeyPair(root, root_key)
+    issuers = {kind: make_issuer(pair, f"{network} {kind}", now_ms) for kind in IssuerKind}
+    return Authority(network, pair, issuers)
+
+
+def make_issuer(root: KeyPair, name: str, now_ms: int) -> KeyPair:
+    """A new issuer under ``root``, as at the beginning or to follow another of the same name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    root_name = root.certificate.subject
+    draft = _Draft(_name(name), key.public_key(), root_name, root.key, ISSUER_DAYS, 0)
+    return KeyPair(_make_ca(draft, now_ms), key)
 
 
 def make_leaf(authority: Authority, request: LeafRequest, now_ms: int) -> KeyPair:

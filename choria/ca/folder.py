@@ -28,6 +28,7 @@ from .files import PUBLIC_MODE, SECRET_MODE, CaError, append_line, os_errors, wr
 from .index import INDEX_NAME
 
 MAX_KEY_BYTES: Final = 16 * 1024
+MARK_CHARACTERS: Final = 16
 _ENCRYPTED: Final = b"BEGIN ENCRYPTED PRIVATE KEY"
 _NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
 CERTIFICATE_FILES: Final = tuple(f"{name}.pem" for name in _NAMES)
@@ -82,8 +83,7 @@ def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
         raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
-        private = folder / "private"
-        keys = {name: _read_key(private / f"{name}.key", passphrase) for name in _NAMES}
+        keys = {name: _read_key(key_file(folder, name, pems[name]), passphrase) for name in _NAMES}
     try:
         read_issuers(**pems)  # one root, three issuers under it
         certificates = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
@@ -91,7 +91,9 @@ def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
         raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
     pairs = {name: _pair(folder, name, certificates[name][0], keys[name]) for name in _NAMES}
     issuers = {kind: pairs[kind.value] for kind in IssuerKind}
-    return Authority(network_of_root(pairs["root"].certificate), pairs["root"], issuers)
+    bundles = {f"{kind}.pem": pems[kind] for kind in IssuerKind if len(certificates[kind]) > 1}
+    network = network_of_root(pairs["root"].certificate)
+    return Authority(network, pairs["root"], issuers, bundles)
 
 
 def open_issuer(folder: Path, kind: IssuerKind, passphrase: bytes | None = None) -> KeyPair:
@@ -100,16 +102,40 @@ def open_issuer(folder: Path, kind: IssuerKind, passphrase: bytes | None = None)
     Raises:
         CaError: it is no CA's folder, the key is not here, or a file is damaged.
     """
+    return open_pair(folder, kind.value, passphrase)
+
+
+def open_pair(folder: Path, name: str, passphrase: bytes | None = None) -> KeyPair:
+    """As :func:`open_issuer`, by the name of its files."""
     if not (folder / "root.pem").is_file():
         raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
-    with os_errors(f"read the issuer '{kind}' in {folder}"):
-        pem = (folder / f"{kind}.pem").read_bytes()
-        key = _read_key(folder / "private" / f"{kind}.key", passphrase)
+    with os_errors(f"read the issuer '{name}' in {folder}"):
+        pem = (folder / f"{name}.pem").read_bytes()
+        key = _read_key(key_file(folder, name, pem), passphrase)
     try:
-        certificate = parse_bundle(pem, f"{kind}.pem")[0]
+        certificate = parse_bundle(pem, f"{name}.pem")[0]
     except TrustError as exc:
         raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
-    return _pair(folder, kind, certificate, key)
+    return _pair(folder, name, certificate, key)
+
+
+def key_file(folder: Path, name: str, pem: bytes) -> Path:
+    """Where the key of the first certificate in ``pem`` lies: rotated ones have a key file each.
+
+    So whoever signs is chosen by one file, the certificates', which is replaced in one step.
+    """
+    own = folder / "private" / f"{name}-{mark_of_key(pem)}.key"
+    return own if own.exists() else folder / "private" / f"{name}.key"
+
+
+def mark_of_key(pem: bytes) -> str:
+    """A short name of the key of the first certificate in ``pem``; empty for what is none."""
+    try:
+        public_key = parse_bundle(pem, "an issuer")[0].public_key()
+        name = x509.SubjectKeyIdentifier.from_public_key(public_key).digest
+    except (TrustError, IndexError):
+        return ""
+    return name.hex()[:MARK_CHARACTERS]
 
 
 def read_anchors(folder: Path) -> Anchors:
@@ -145,10 +171,16 @@ def record_issued(
         "grants": sorted(principal.grants),
         "issued_ms": now_ms,
         "not_after_ms": int(certificate.not_valid_after_utc.timestamp()) * 1000,
+        "issuer_key": _mark_of_maker(certificate),
     }
     line = json.dumps(entry, separators=(",", ":"), sort_keys=True).encode() + b"\n"
     with os_errors(f"record a certificate in {folder / INDEX_NAME}"):
         append_line(folder / INDEX_NAME, line, durable=durable)
+
+
+def _mark_of_maker(certificate: x509.Certificate) -> str:
+    made_by = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    return (made_by.key_identifier or b"").hex()[:MARK_CHARACTERS]
 
 
 def key_pem(key: Key, passphrase: bytes | None = None) -> bytes:

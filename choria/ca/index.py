@@ -32,6 +32,12 @@ class IssuedEntry(msgspec.Struct, frozen=True, kw_only=True):
     grants: list[str]
     issued_ms: int
     not_after_ms: int
+    issuer_key: str = ""  # tells issuers of one name apart; older lines have none
+
+    @property
+    def whose(self) -> str:
+        """Role and name."""
+        return f"{self.role} {self.name}"
 
     @property
     def kind(self) -> IssuerKind:

@@ -48,6 +48,11 @@ _ca.command("choria.cli._ca:init", name="init", help="Make a CA in a folder.")
 _ca.command(
     "choria.cli._ca:issue", name="issue", help="Issue certificates with everything a member needs."
 )
+_ca.command(
+    "choria.cli._ca_rotation:renew", name="renew", help="New key, new certificate, same rights."
+)
+_ca.command("choria.cli._ca_rotation:trust", name="trust", help="Bring trust files up to date.")
+_ca.command("choria.cli._ca_rotation:rotate", name="rotate", help="Replace an issuer with overlap.")
 _ca.command("choria.cli._ca:list_issued", name="list", help="Every certificate that was issued.")
 _ca.command("choria.cli._ca:revoke", name="revoke", help="Take certificates back.")
 _ca.command("choria.cli._ca:crl", name="crl", help="Sign the lists of what was taken back.")

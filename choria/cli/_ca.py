@@ -82,7 +82,7 @@ def list_issued(
         ca: The CA's folder; by default the one that `init` made.
         everything: Those too that have ended or were revoked.
     """
-    for line in programs.list_issued(_folder(ca), everything=everything):
+    for line in programs.list_issued(ca_folder_of(ca), everything=everything):
         print(line)
     return 0
 
@@ -107,7 +107,7 @@ def revoke(
         ca: The CA's folder; by default the one that `init` made.
         passphrase_file: File whose first line decrypts the issuer's key.
     """
-    folder = _folder(ca)
+    folder = ca_folder_of(ca)
     lines = programs.revoke(
         folder, name=name, role=role, serial=serial, reason=reason, passphrase_file=passphrase_file
     )
@@ -133,7 +133,7 @@ def crl(
         days: For so long these lists are new.
         passphrase_file: File whose first line decrypts the CA's keys.
     """
-    folder = _folder(ca)
+    folder = ca_folder_of(ca)
     for line in programs.write_crls(folder, issuers, days=days, passphrase_file=passphrase_file):
         print(line)
     print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
@@ -149,7 +149,7 @@ def bundle(*, ca: Ca = None, passphrase_file: Path | None = None) -> int:
         ca: The CA's folder; by default the one that `init` made.
         passphrase_file: File whose first line decrypts the root's key.
     """
-    folder = _folder(ca)
+    folder = ca_folder_of(ca)
     for line in programs.sign_bundle(folder, passphrase_file=passphrase_file):
         print(line)
     print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
@@ -162,7 +162,7 @@ def pending(*, ca: Ca = None) -> int:
     Args:
         ca: The CA's folder; by default the one that `init` made.
     """
-    for line in programs.list_pending(_folder(ca)):
+    for line in programs.list_pending(ca_folder_of(ca)):
         print(line)
     return 0
 
@@ -176,9 +176,10 @@ def sign(names: list[str], /, *, ca: Ca = None, days: float = 365.0) -> int:
         days: How long the certificate holds.
     """
     for name in names:
-        print(f"node {name}: signed, key {programs.sign(_folder(ca), name, days=days)}")
+        print(f"node {name}: signed, key {programs.sign(ca_folder_of(ca), name, days=days)}")
     return 0
 
 
-def _folder(given: Path | None) -> Path:
+def ca_folder_of(given: Path | None) -> Path:
+    """The folder that was given, or the one that configuration names. Raises ConfigError."""
     return given or ca_folder(read_config("ca", CaConfig, None))

@@ -5,6 +5,15 @@ from __future__ import annotations
 from .backoff import Backoff
 from .bytequeue import ByteQueue
 from .connector import Connector, TlsConnector, Wire
+from .credential_files import (
+    anchors_in,
+    finish_swap,
+    forget_previous,
+    has_previous,
+    roll_back,
+    swap_in,
+    write_trust,
+)
 from .credentials import ALPN, Credentials, load_credentials, load_issuers, wall_clock_ms
 from .endpoints import (
     DEFAULT_PORT,
@@ -17,7 +26,10 @@ from .endpoints import (
 from .engine import Engine
 from .enrol_client import Application, Enrolled, enrol, new_application
 from .enrol_door import EnrolDoor, enrol_context, serve_enrol_port
+from .enrol_renew import Succession, Successor, new_succession, renew
+from .expiry import Life, life_of
 from .greeter import Greeter
+from .live import LiveCredentials
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
 from .puppet import (
@@ -56,6 +68,8 @@ __all__ = [
     "Enrolled",
     "Greeter",
     "Incoming",
+    "Life",
+    "LiveCredentials",
     "MemoryConnector",
     "MemoryShell",
     "Peer",
@@ -66,6 +80,8 @@ __all__ = [
     "SessionSettings",
     "SrvEndpoints",
     "StaticEndpoints",
+    "Succession",
+    "Successor",
     "Switch",
     "TlsConnector",
     "TrustConfig",
@@ -74,18 +90,28 @@ __all__ = [
     "TrustStore",
     "Whereabouts",
     "Wire",
+    "anchors_in",
     "enrol",
     "enrol_context",
     "find_puppet_folder",
+    "finish_swap",
+    "forget_previous",
+    "has_previous",
     "is_puppet_folder",
+    "life_of",
     "load_credentials",
     "load_issuers",
     "load_puppet_credentials",
     "new_application",
+    "new_succession",
     "open_session",
     "open_trust_store",
     "parse_endpoint",
+    "renew",
+    "roll_back",
     "serve_broker_port",
     "serve_enrol_port",
+    "swap_in",
     "wall_clock_ms",
+    "write_trust",
 ]

@@ -86,8 +86,8 @@ class TlsConnector:
 
     Args:
         endpoints: Where brokers are.
-        credentials: Who we are; asked for a new TLS context at each connection when it is a
-            function, so that renewed files take effect without a restart.
+        credentials: Who we are; or a function that says who we are now, so that renewed files take
+            effect without a restart: the TLS context is made anew when they or the issuers changed.
         check_hostname: False only in tests (A6).
         server_hostname: What the certificate must bear when it is not the address itself.
     """
@@ -95,22 +95,37 @@ class TlsConnector:
     def __init__(
         self,
         endpoints: Endpoints,
-        credentials: Credentials,
+        credentials: Credentials | Callable[[], Credentials],
         *,
         check_hostname: bool = True,
         server_hostname: str | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._endpoints = endpoints
-        self._credentials = credentials
+        self._present = credentials if callable(credentials) else lambda: credentials
         self._server_hostname = server_hostname
         self._now_ms = now_ms
-        self._context = credentials.member_context(check_hostname=check_hostname)
+        self._check_hostname = check_hostname
+        self._made_of: tuple[object, object] = (None, None)
+        self._context = self._fresh_context()
 
     @property
     def principal(self) -> Principal:
         """Ours, from our certificate."""
-        return self._credentials.principal
+        return self._present().principal
+
+    def _fresh_context(self) -> ssl.SSLContext:
+        """TLS of the credentials in force now; a context is never changed (F4).
+
+        Raises:
+            ConfigError: the files do not fit.
+        """
+        credentials = self._present()
+        made_of = (credentials, credentials.issuers.anchors)
+        if any(now is not then for now, then in zip(made_of, self._made_of, strict=True)):
+            self._context = credentials.member_context(check_hostname=self._check_hostname)
+            self._made_of = made_of
+        return self._context
 
     async def lookup(self) -> Sequence[Endpoint]:
         """Ask where brokers are. Cancel-safe."""
@@ -122,8 +137,9 @@ class TlsConnector:
         Raises:
             LinkLost: with the reason in words.
         """
+        context = self._fresh_context()
         tcp = await open_tcp(endpoint)
-        tls = TlsSteps(self._context, server_hostname=self._server_hostname or endpoint.host)
+        tls = TlsSteps(context, server_hostname=self._server_hostname or endpoint.host)
         wire = TlsWire(tcp, tls)
         try:
             await wire.handshake()
@@ -139,11 +155,9 @@ class TlsConnector:
         der = tls.certificate() or b""
         try:
             # The store holds the broker issuer alone; this also wants the role in the name (A5).
-            broker = self._credentials.issuers.identify(
-                der, frozenset({Role.BROKER}), self._now_ms()
-            )
+            broker = self._present().issuers.identify(der, frozenset({Role.BROKER}), self._now_ms())
         except TrustError as error:
-            raise LinkLost(f"not a broker of {self._credentials.network}: {error}") from error
+            raise LinkLost(f"not a broker of {self._present().network}: {error}") from error
         return broker.name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,10 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         trust: How revocation lists of our own CA are held to.
         brokers: ``host:port`` each; tried in random order.
         srv_domain: Domain whose ``_cwp-broker._tcp`` record names brokers, when ``brokers`` is empty.
+        doors: ``host:port`` each, where the node renews its certificate by itself, from two thirds of
+            its life on; none: somebody else does.
+        renewal_spread_s: Each renewal waits a random part of so many seconds, so that a fleet that
+            learns of a new issuer does not ask at once.
         collectives: Collectives that the node is in; the first is its main one.
         policies: Folder with ``<agent>.policy``, ``default.policy`` and ``groups``. Without a file
             that applies, requests are denied.
@@ -55,6 +59,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     trust: TrustConfig = msgspec.field(default_factory=TrustConfig)
     brokers: list[str] = []
     srv_domain: str = ""
+    doors: list[str] = []
+    renewal_spread_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 300.0
     collectives: list[str] = msgspec.field(default_factory=lambda: ["choria"])
     policies: Path = Path("/etc/choria-trio/policies")
     authorization: Authorization = "action_policy"

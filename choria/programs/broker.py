@@ -17,6 +17,7 @@ from choria.net import (
     Credentials,
     Door,
     Engine,
+    Greeter,
     serve_broker_port,
     wall_clock_ms,
 )
@@ -28,6 +29,7 @@ from .enrolment import serve_enrolment
 from .files import write_atomically
 from .identity import credentials_from, watch_revocations
 from .listening import address_of, listen
+from .live import keep_up, live_credentials
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +40,14 @@ async def run_broker(config: BrokerConfig, shutdown: trio.Event) -> None:
     Raises:
         ConfigError: Credentials are missing or not a broker's, or an address cannot be listened on.
     """
-    credentials = credentials_from(config, Role.BROKER)
+    live = live_credentials(partial(credentials_from, config, Role.BROKER))
+    credentials = live.current
     if credentials.principal.role is not Role.BROKER:
         raise ConfigError(
             f"{credentials.folder} belongs to {credentials.principal.label}: a broker needs a broker's credentials"
         )
     engine = _engine(config, credentials)
-    door = Door(
-        context=credentials.broker_context(),
-        issuers=credentials.issuers,
-        places=config.max_strangers,
-    )
+    door = _door(config, credentials)
     listeners = await listen(config.listen)
     _settle_memory()
     serve = partial(
@@ -57,11 +56,31 @@ async def run_broker(config: BrokerConfig, shutdown: trio.Event) -> None:
     async with trio.open_nursery() as helpers:
         helpers.start_soon(watch_revocations, credentials)
         if config.enrol.listen:
-            await helpers.start(serve_enrolment, config.enrol, credentials)
+            await helpers.start(serve_enrolment, config.enrol, live)
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve)
+            greeter = await nursery.start(serve)
+            live.on_change(partial(_renew_door, config, greeter))
+            helpers.start_soon(keep_up, live)
             _announce(listeners, credentials, config.ready_file)
         helpers.cancel_scope.cancel()
+
+
+def _door(config: BrokerConfig, credentials: Credentials) -> Door:
+    return Door(
+        context=credentials.broker_context(),
+        issuers=credentials.issuers,
+        places=config.max_strangers,
+    )
+
+
+def _renew_door(config: BrokerConfig, greeter: Greeter, credentials: Credentials) -> None:
+    """Strangers meet the new certificate and issuers; links that are there keep theirs (F4)."""
+    try:
+        greeter.door = _door(config, credentials)
+    except ConfigError as wrong:
+        log.error("strangers still meet the certificate from before: %s", wrong)  # noqa: TRY400
+        return
+    log.info("strangers meet a new certificate or new issuers from now on")
 
 
 def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:

@@ -74,7 +74,7 @@ def issue_credentials(  # noqa: PLR0913  # the facts of one certificate, all by 
     """
     is_broker = role == "broker"
     named = (hosts or DEFAULT_HOSTS) if is_broker else hosts
-    addresses = [host for host in named if _is_address(host)]
+    addresses = [host for host in named if is_address(host)]
     ca.issue(
         folder,
         role,
@@ -91,7 +91,8 @@ def issue_credentials(  # noqa: PLR0913  # the facts of one certificate, all by 
     return out
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an IP address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -105,11 +106,13 @@ def list_issued(folder: Path, *, everything: bool) -> Iterator[str]:
     for line in ca.read_index(folder):
         if everything or line.holds(now_ms):
             issued = line.issued
-            state = f"until {_time(issued.not_after_ms)}"
+            state = f"until {format_time(issued.not_after_ms)}"
             if line.revoked is not None:
-                state = f"revoked {_time(line.revoked.revoked_ms)} {line.revoked.reason}".rstrip()
+                state = (
+                    f"revoked {format_time(line.revoked.revoked_ms)} {line.revoked.reason}".rstrip()
+                )
             elif not line.holds(now_ms):
-                state = f"ended {_time(issued.not_after_ms)}"
+                state = f"ended {format_time(issued.not_after_ms)}"
             yield f"{issued.role} {issued.name}  {state}  serial {issued.serial}"
 
 
@@ -134,7 +137,9 @@ def revoke(
         folder, now_ms=wall_clock_ms(), name=name, role=role, serial=serial, reason=reason
     )
     for entry in taken:
-        _write(folder, "revoke", f"{entry.role} {entry.name}", reason, {"serial": entry.serial})
+        write_audit(
+            folder, "revoke", f"{entry.role} {entry.name}", reason, {"serial": entry.serial}
+        )
         yield f"{entry.role} {entry.name}: revoked, serial {entry.serial}"
     kinds = list(dict.fromkeys(entry.kind for entry in taken))
     try:
@@ -175,16 +180,19 @@ def list_pending(folder: Path) -> Iterator[str]:
     for each in ca.list_pending(folder, wall_clock_ms()):
         claim = each.claim
         key = fingerprint(claim.signing_request)
-        yield f"{claim.name}  key {key}  from {claim.address}  since {_time(claim.asked_ms)}"
+        yield f"{claim.name}  key {key}  from {claim.address}  since {format_time(claim.asked_ms)}"
 
 
 def sign(folder: Path, name: str, *, days: float) -> str:
     """Approve an applicant; its key's fingerprint. Raises CaError, TrustError."""
-    _write(folder, "approve", name, "approved by hand", {"days": days})  # first: no line, no act
+    write_audit(
+        folder, "approve", name, "approved by hand", {"days": days}
+    )  # first: no line, no act
     return ca.sign_pending(folder, name, now_ms=wall_clock_ms(), days=days)
 
 
-def _write(folder: Path, action: str, who: str, reason: str, data: dict[str, object]) -> None:
+def write_audit(folder: Path, action: str, who: str, reason: str, data: dict[str, object]) -> None:
+    """Append what was done by hand to the CA's own log. Raises OSError."""
     record = AuditRecord(
         time_ms=wall_clock_ms(), outcome=Outcome.ALLOWED, reason=reason, agent="ca",
         action=action, caller=user_name(), sender=who, data=data,
@@ -193,5 +201,6 @@ def _write(folder: Path, action: str, who: str, reason: str, data: dict[str, obj
         audit.write(record)
 
 
-def _time(at_ms: int) -> str:
+def format_time(at_ms: int) -> str:
+    """A time for people, in UTC."""
     return datetime.fromtimestamp(at_ms // 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")

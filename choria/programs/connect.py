@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -36,9 +36,9 @@ def endpoints_from(brokers: Sequence[str], srv_domain: str) -> Endpoints:
 
 
 def connector_from(
-    credentials: Credentials, brokers: Sequence[str], srv_domain: str
+    credentials: Credentials | Callable[[], Credentials], brokers: Sequence[str], srv_domain: str
 ) -> TlsConnector:
-    """A way to reach a broker as ``credentials``."""
+    """A way to reach a broker as ``credentials``, or as those that a function says are in force."""
     return TlsConnector(endpoints_from(brokers, srv_domain), credentials)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from functools import partial
 
 import trio
 
@@ -21,7 +22,14 @@ from choria.enrol import (
     encode_enrol_frame,
 )
 from choria.errors import ConfigError, MessageError
-from choria.net import Credentials, EnrolDoor, enrol_context, serve_enrol_port, wall_clock_ms
+from choria.net import (
+    Credentials,
+    EnrolDoor,
+    LiveCredentials,
+    enrol_context,
+    serve_enrol_port,
+    wall_clock_ms,
+)
 from choria.node import AuditLog, AuditTrail
 
 from .listening import address_of, listen
@@ -36,7 +44,7 @@ _NO_FRAME = Refused(
 
 async def serve_enrolment(
     config: EnrolConfig,
-    credentials: Credentials,
+    live: LiveCredentials,
     *,
     task_status: trio.TaskStatus[tuple[str, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -58,15 +66,24 @@ async def serve_enrolment(
         settings = DeskSettings(brokers=tuple(config.brokers), days=config.days)
         desk = EnrolDesk(NodeIssuer(config.ca), settings, AuditTrail(audit), wall_clock_ms)
         door = EnrolDoor(
-            context=enrol_context(credentials),
+            context=enrol_context(live.current),
             answer=desk.answer,
             malformed=encode_enrol_frame(_NO_FRAME),
             places=config.max_strangers,
             within_s=config.within_s,
         )
+        live.on_change(partial(_renew_context, door))
         listeners = await listen(config.listen)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_enrol_port, listeners, door)
             addresses = tuple(address_of(listener) for listener in listeners)
             log.info("applicants are served on %s", ", ".join(addresses))
             task_status.started(addresses)
+
+
+def _renew_context(door: EnrolDoor, credentials: Credentials) -> None:
+    """Applicants meet the broker's renewed certificate; whoever is being served keeps the old one."""
+    try:
+        door.context = enrol_context(credentials)
+    except ConfigError as wrong:
+        log.error("applicants still meet the certificate from before: %s", wrong)  # noqa: TRY400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from choria.net import (
     PuppetConfig,
     Whereabouts,
     find_puppet_folder,
+    finish_swap,
     is_puppet_folder,
     load_credentials,
     load_puppet_credentials,
@@ -24,6 +26,8 @@ from choria.net import (
 from choria.trust import Role
 
 from . import environment
+
+log = logging.getLogger(__name__)
 
 HOW_TO_ISSUE = (
     "make some with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name the folder with --credentials "
@@ -59,7 +63,7 @@ def credentials_from(
     if folder is None:
         raise ConfigError(f"no credentials are configured: {HOW_TO_ISSUE}")
     if folder != puppet.ssl_folder and not is_puppet_folder(folder):
-        return load_credentials(folder)
+        return _own_credentials(folder)
     if role is not Role.BROKER and not brokers and srv_domain and not puppet.brokers:
         # DNS proves nothing and Puppet's CA vouches for all alike: any node with a hold on DNS
         # could be the fleet's broker (A6).
@@ -69,6 +73,16 @@ def credentials_from(
         )
     hosts = [parse_endpoint(broker).host for broker in brokers]
     return load_puppet_credentials(folder, puppet, who, broker_hosts=hosts)
+
+
+def _own_credentials(folder: Path) -> Credentials:
+    """Those of our own CA; a renewal that this machine died over is brought to its end first."""
+    try:
+        if finish_swap(folder):
+            log.warning("%s: a new certificate was found half-way in, and put in force", folder)
+    except OSError as exc:
+        raise ConfigError(f"{folder}: a renewal cannot be brought to its end: {exc}") from exc
+    return load_credentials(folder)
 
 
 async def watch_revocations(credentials: Credentials) -> None:

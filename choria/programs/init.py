@@ -148,6 +148,7 @@ def _write_node(plan: Plan, folder: Path) -> None:
     settings = {
         "credentials": "node/credentials",
         "brokers": [Endpoint("127.0.0.1", plan.port).text],
+        "doors": [Endpoint("127.0.0.1", plan.enrol_port).text],
         "policies": "node/policies",
         "state": "node/state",
         "audit_log": "node/audit.log",

@@ -81,6 +81,7 @@ class Joining:
         settings = {
             "credentials": "credentials",
             "brokers": list(enrolled.brokers),
+            "doors": list(self.token.doors),
             "policies": "policies",
             "state": "state",
             "audit_log": "audit.log",

@@ -10,7 +10,14 @@ import trio
 
 from choria.agents import shipped_agents
 from choria.errors import ConfigError
-from choria.net import Credentials, SessionSettings, open_session, wall_clock_ms
+from choria.net import (
+    Credentials,
+    LiveCredentials,
+    Session,
+    SessionSettings,
+    open_session,
+    wall_clock_ms,
+)
 from choria.node import (
     AuditLog,
     FactSources,
@@ -30,6 +37,8 @@ from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 from . import new_rng
 from .connect import connector_from, foreign_issuers
 from .identity import credentials_from, watch_revocations
+from .live import OwnLink, keep_up, live_credentials
+from .renewal import Renewals
 
 
 async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_file: str) -> None:
@@ -38,14 +47,21 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
     Raises:
         ConfigError: Credentials, state folder or audit log cannot be used.
     """
-    credentials = credentials_from(
-        config, Role.NODE, brokers=config.brokers, srv_domain=config.srv_domain
+    live = live_credentials(
+        partial(
+            credentials_from,
+            config,
+            Role.NODE,
+            brokers=config.brokers,
+            srv_domain=config.srv_domain,
+        )
     )
+    credentials = live.current
     if credentials.principal.role is not Role.NODE:
         raise ConfigError(
             f"{credentials.folder} belongs to {credentials.principal.label}: a node needs a node's credentials"
         )
-    connector = connector_from(credentials, config.brokers, config.srv_domain)
+    connector = connector_from(lambda: live.current, config.brokers, config.srv_domain)
     settings = NodeSettings(
         collectives=tuple(config.collectives),
         config_file=config_file,
@@ -56,12 +72,30 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
     with _parts(config, credentials) as (parts, policies):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_revocations, credentials)
+            nursery.start_soon(partial(keep_up, live, warns=not config.doors))
             async with open_session(
                 connector, session_settings, rng=new_rng(), now_ms=wall_clock_ms
             ) as session:
+                link = OwnLink(live, session)
+                nursery.start_soon(link.run)
+                if config.doors:
+                    nursery.start_soon(_renewals(config, live, session, link).run)
                 run = partial(run_node, session, parts, settings, shutdown=shutdown)
                 await _serve(run, config.facts_interval_s, parts, policies)
             nursery.cancel_scope.cancel()
+
+
+def _renewals(
+    config: NodeConfig, live: LiveCredentials, session: Session, link: OwnLink
+) -> Renewals:
+    return Renewals(
+        live=live,
+        session=session,
+        link=link,
+        doors=tuple(config.doors),
+        spread_s=config.renewal_spread_s,
+        rng=new_rng(),
+    )
 
 
 async def _serve(

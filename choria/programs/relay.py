@@ -7,12 +7,20 @@ from functools import partial
 import trio
 
 from choria.federation import RelayConfig, RelaySide, run_relay
-from choria.net import Credentials, SessionSettings, TlsConnector, open_session, wall_clock_ms
+from choria.net import (
+    Credentials,
+    LiveCredentials,
+    SessionSettings,
+    TlsConnector,
+    open_session,
+    wall_clock_ms,
+)
 from choria.trust import Role
 
 from . import new_rng
 from .connect import connector_from
 from .identity import credentials_from, watch_revocations
+from .live import OwnLink, keep_up, live_credentials
 
 
 async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
@@ -24,14 +32,16 @@ async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
     collectives = tuple(config.collectives)
     settings = SessionSettings(collectives=collectives)
     open_side = partial(open_session, settings=settings, rng=new_rng(), now_ms=wall_clock_ms)
-    ours = [_credentials(side) for side in (config.left, config.right)]
+    ours = [live_credentials(partial(_credentials, side)) for side in (config.left, config.right)]
     async with (
         open_side(_connector(config.left, ours[0])) as left,
         open_side(_connector(config.right, ours[1])) as right,
     ):
         async with trio.open_nursery() as nursery:
-            for credentials in ours:
-                nursery.start_soon(watch_revocations, credentials)
+            for live, session in zip(ours, (left, right), strict=True):
+                nursery.start_soon(watch_revocations, live.current)
+                nursery.start_soon(keep_up, live)
+                nursery.start_soon(OwnLink(live, session).run)
             carry = partial(run_relay, left, right, collectives, remember=config.remember)
             await nursery.start(carry)
             await shutdown.wait()
@@ -42,5 +52,5 @@ def _credentials(side: RelaySide) -> Credentials:
     return credentials_from(side, Role.RELAY, brokers=side.brokers, srv_domain=side.srv_domain)
 
 
-def _connector(side: RelaySide, credentials: Credentials) -> TlsConnector:
-    return connector_from(credentials, side.brokers, side.srv_domain)
+def _connector(side: RelaySide, live: LiveCredentials) -> TlsConnector:
+    return connector_from(lambda: live.current, side.brokers, side.srv_domain)
