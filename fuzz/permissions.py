@@ -3,20 +3,21 @@
 An input is one CBOR array: ``[network, collectives, configured grants, members]``; a member is
 ``[role, name, grants, session, questions]`` and a question ``[verb, text, group]``. Both must say the
 same of each, and what an allowed subscription can match must lie in the table subject by subject.
-The reference shares the table's text with the code, and nothing else.
+The reference is that of the property test, `tests.support.spec_broker`: it shares the table's text
+with the code, and nothing else.
 """
 
 from __future__ import annotations
 
-import itertools
 import random  # noqa: TID251  # seeded by libFuzzer, so that its finds can be repeated
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import atheris
+
+sys.path.append(str(Path(__file__).parents[1]))  # the reference lives with the tests
 
 # The mutator uses the codec too: imported before, it would leave it without instruments.
 with atheris.instrument_imports(include=["choria"]):
@@ -26,8 +27,10 @@ with atheris.instrument_imports(include=["choria"]):
     from choria.errors import CodecError, ConfigError, InvalidName, TrustError
     from choria.trust import Principal, Role, parse_grants
     from choria.wire import decode_cbor, encode_cbor, parse_identity, parse_pattern, parse_subject
+    from tests.support import spec_broker
+    from tests.support.spec_broker import Holder
 
-SPEC = (Path(__file__).parents[1] / "protocol/SPEC.md").read_text(encoding="utf-8")
+ROWS = spec_broker.spec_rows()
 MAX_MEMBERS, MAX_QUESTIONS, MAX_SUBJECTS = 4, 24, 300
 ROLES = tuple(Role)
 NAMES = ["me", "you", "a", "b", "c", "d", "alpha", "beta", "reply", "agent", "s", "x.y", "sys"]
@@ -35,110 +38,6 @@ GRANTS = ["fleet", "events", "service:s", "service:a", "service:x.y", "relay:bet
           "relay:c", "relay:beta:x", "service:.s", "service", "x"]  # fmt: skip
 GROUPS = [None, None, "s", "a", "x.y", "relay-beta", "relay-alpha", "relay-c", "me"]
 SESSIONS = ["5" * 32, "6" * 32]
-
-
-class Line(NamedTuple):
-    """A line of the table of section 14.2."""
-
-    role: str
-    verb: str
-    pattern: str
-    group: str
-    grant: str
-    receipt: str
-
-
-def _lines() -> list[Line]:
-    table = SPEC.split("<!-- table: permissions -->\n")[1].split("\n\n")[0]
-    rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]
-    return [Line(*(cell.strip().strip("`") for cell in cells)) for cells in rows]
-
-
-LINES = _lines()
-
-
-class Filled(NamedTuple):
-    """A line with every placeholder filled in; a token ``<...>`` is a word."""
-
-    tokens: list[str]
-    group: str | None
-    receipt: bool
-
-
-class Reference:
-    """One member's rights, as the text says them (CWP-14.1-2 to CWP-14.1-5)."""
-
-    def __init__(self, network: str, collectives: list[str], who: Principal, session: str) -> None:
-        self._own = {
-            "network": network,
-            "name": who.name,
-            "inbox": who.inbox,
-            "session": session,
-        }
-        self._collectives = collectives
-        self._who = who
-
-    def lines(self, verb: str) -> Iterator[Filled]:
-        """What the member may do, one line for each way to fill it in."""
-        for line in LINES:
-            if (line.role, line.verb) == (self._who.role.value, verb):
-                yield from self._filled(line)
-
-    def _filled(self, line: Line) -> Iterator[Filled]:
-        collectives = self._collectives if "{c}" in line.pattern else [""]
-        for held, collective in itertools.product(self._held(line.grant), collectives):
-            values = {**self._own, **held, "c": collective}
-            tokens = [_fill(token, values) for token in line.pattern.split("/")]
-            yield Filled(tokens, _fill(line.group, values) or None, line.receipt == "yes")
-
-    def _held(self, grant: str) -> list[dict[str, str]]:
-        kind, colon, placeholder = grant.partition(":")
-        if not colon:
-            return [{}] if not grant or grant in self._who.grants else []
-        values = [g.partition(":")[2] for g in self._who.grants if g.startswith(f"{kind}:")]
-        token = re.compile(r"[a-z0-9._-]{1,255}")
-        return [
-            {placeholder.strip("{}"): value}
-            for value in values
-            if token.fullmatch(value)
-            and (placeholder == "{service}" or value != self._own["network"])
-        ]
-
-
-def _fill(text: str, values: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], text)
-
-
-def covers(tokens: list[str], subject: list[str]) -> bool:
-    """Whether a line matches a subject."""
-    if tokens[-1:] == ["**"]:
-        tokens = tokens[:-1] + [f"<{at}>" for at in range(len(subject) - len(tokens) + 1)]
-    return len(tokens) == len(subject) and all(
-        one.startswith("<") or one == other for one, other in zip(tokens, subject, strict=True)
-    )
-
-
-def inside(tokens: list[str], pattern: list[str]) -> bool:
-    """Whether a line includes a pattern: from left to right, as section 7.3 says."""
-    for at, wanted in enumerate(tokens):
-        if wanted == "**":
-            return len(pattern) > at
-        if at >= len(pattern):
-            return False
-        wild = pattern[at] in ("*", "**")
-        if wild or not (wanted.startswith("<") or wanted == pattern[at]):
-            return False
-    return len(tokens) == len(pattern)
-
-
-def language(pattern: str, tokens: list[str]) -> Iterator[list[str]]:
-    """Some subjects that a pattern matches, made of ``tokens``."""
-    first, _, last = pattern.rpartition("/")
-    head = first.split("/") if first else []
-    for more in (1, 2, 5) if last == "**" else (1,):
-        places = [[t] if t not in ("*", "**") else tokens for t in [*head, *[last] * more]]
-        chosen = itertools.islice(itertools.product(*places), MAX_SUBJECTS)
-        yield from map(list, chosen)
 
 
 def check(data: bytes) -> None:
@@ -168,42 +67,44 @@ def check_member(permissions: Permissions, configured: dict[str, list[str]], mem
         return
     rights = permissions.rights_of(who, session)
     granted = who.grants | set(configured.get(f"{who.role.value}/{who.name}", ()))
-    whole = Principal(who.network, who.role, who.name, frozenset(granted))
-    reference = Reference(who.network, list(permissions.collectives), whole, session)
+    holder = Holder(
+        who.network, who.role.value, who.name, frozenset(granted), session,
+        tuple(permissions.collectives),
+    )  # fmt: skip
     for verb, text, group in asked[:MAX_QUESTIONS]:
-        question(rights, reference, verb, text, group if isinstance(group, str) else None)
+        question(rights, holder, verb, text, group if isinstance(group, str) else None)
 
 
-def question(rights: Rights, reference: Reference, verb: str, text: str, group: str | None) -> None:
+def question(rights: Rights, holder: Holder, verb: str, text: str, group: str | None) -> None:
     """Ask both the same."""
     try:
         text = parse_pattern(text) if verb == "subscribe" else parse_subject(text)
     except InvalidName:
         return
     if verb == "subscribe":
-        check_subscription(rights, reference, text, group)
+        check_subscription(rights, holder, text, group)
         return
-    lines = [line for line in reference.lines(verb) if covers(line.tokens, text.split("/"))]
+    rows = spec_broker.rows_for(holder, verb, text)
     if verb == "publish":
         rule = rights.publishing(text)
-        require(f"publish {text}", said=rule is not None, meant=bool(lines))
+        require(f"publish {text}", said=rule is not None, meant=bool(rows))
         receipt = rule is not None and rule.receipt
-        require(f"receipt {text}", said=receipt, meant=any(line.receipt for line in lines))
+        require(f"receipt {text}", said=receipt, meant=any(row.receipt for row in rows))
     elif verb == "reply":
-        require(f"reply {text}", said=rights.may_ask_reply(text), meant=bool(lines))
+        require(f"reply {text}", said=rights.may_ask_reply(text), meant=bool(rows))
 
 
-def check_subscription(rights: Rights, ref: Reference, pattern: str, group: str | None) -> None:
+def check_subscription(rights: Rights, holder: Holder, pattern: str, group: str | None) -> None:
     """The same verdict, and no subject of an allowed pattern outside of the table."""
-    lines = [line.tokens for line in ref.lines("subscribe") if line.group == group]
-    meant = any(inside(tokens, pattern.split("/")) for tokens in lines)
     said = rights.may_subscribe(pattern, group)
+    meant = spec_broker.may_subscribe(holder, pattern, group)
     require(f"subscribe {pattern} in {group}", said=said, meant=meant)
     if said:
-        literals = {token for tokens in lines for token in tokens if token[0] not in "<*"}
-        for subject in language(pattern, ["zz", *sorted(literals)]):
-            one = any(covers(tokens, subject) for tokens in lines)
-            require(f"{pattern} reads {'/'.join(subject)}", said=True, meant=one)
+        rows = spec_broker.filled(holder, "subscribe")
+        literals = {word for _, words, _ in rows for word in words if word and word[0] != "*"}
+        for subject in spec_broker.language(pattern, ["zz", *sorted(literals)], MAX_SUBJECTS):
+            one = spec_broker.may_read(holder, subject, group)
+            require(f"{pattern} reads {subject}", said=True, meant=one)
 
 
 def require(what: str, *, said: bool, meant: bool) -> None:
@@ -253,8 +154,12 @@ def _change_member(world: list[Any], member: list[Any], rng: random.Random) -> N
             del member[4][:-MAX_QUESTIONS]
 
 
+def _fill(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], text)
+
+
 def _question(world: list[Any], member: list[Any], rng: random.Random) -> list[Any]:
-    line = rng.choice([line for line in LINES if line.role == ROLES[member[0]]] or LINES)
+    line = rng.choice([row for row in ROWS if row.role == ROLES[member[0]]] or ROWS)
     who = Principal(world[0], ROLES[member[0]], member[1])
     own = [world[0], who.name, who.inbox, member[3], *world[1], *NAMES, *SESSIONS]
     grants = {kind: value for kind, _, value in (g.partition(":") for g in member[2])}

@@ -1,4 +1,4 @@
-"""What a broker must decide, read from the text of SPEC.md: the oracle of the permission property.
+"""What a broker must decide, read from the text of SPEC.md: the oracle of property and fuzz target.
 
 It shares nothing with ``choria``: the rows come from the table of section 14.2 as it is printed, the
 placeholders are filled as CWP-14.1-4 says, and inclusion is decided by language. For a pattern that
@@ -21,6 +21,7 @@ import cbor2
 
 SPEC = Path(__file__).resolve().parents[2] / "protocol/SPEC.md"
 _REQUEST = re.compile(r"/[0-9a-f]{32}\Z")  # CWP-7.4-2
+_TOKEN = re.compile(r"[a-z0-9._-]{1,255}")
 LIMIT_SUBSCRIPTIONS = 1024
 LIMIT_SUBJECTS = 256
 
@@ -99,9 +100,13 @@ def _granted(holder: Holder, wanted: str) -> list[Mapping[str, str]]:
     kind, _, placeholder = wanted.partition(":")
     if not placeholder:
         return [{}] if not wanted or wanted in holder.grants else []
-    held = [grant.removeprefix(f"{kind}:") for grant in holder.grants if f"{kind}:" in grant]
-    foreign = [name for name in held if placeholder == "{service}" or name != holder.network]
-    return [{placeholder: name} for name in foreign]
+    begin = f"{kind}:"
+    held = [grant.removeprefix(begin) for grant in holder.grants if grant.startswith(begin)]
+    return [
+        {placeholder: name}
+        for name in held
+        if _TOKEN.fullmatch(name) and (placeholder == "{service}" or name != holder.network)
+    ]
 
 
 def _put(text: str, value: tuple[str, str]) -> str:
@@ -130,6 +135,24 @@ def includes(row: Sequence[Word], pattern: str) -> bool:
     if asked[-1] == "**":
         instances = [words + [None] * more for more in range(len(row) + 2)]
     return all(matches(row, instance) for instance in instances)
+
+
+def may_read(holder: Holder, subject: str, group: str | None) -> bool:
+    """Whether some row of the link's own, with this group, has the subject in its language."""
+    words = subject.split("/")
+    return any(
+        held == (group or "") and matches(tokens, words)
+        for _, tokens, held in filled(holder, "subscribe")
+    )
+
+
+def language(pattern: str, words: Sequence[str], most: int) -> Iterator[str]:
+    """Some subjects that a pattern matches, made of ``words``: at most so many of each length."""
+    *head, last = pattern.split("/")
+    for more in (1, 2, 5) if last == "**" else (1,):
+        places = [words if token in {"*", "**"} else [token] for token in [*head, *[last] * more]]
+        for chosen in itertools.islice(itertools.product(*places), most):
+            yield "/".join(chosen)
 
 
 def may_subscribe(holder: Holder, pattern: str, group: str | None) -> bool:

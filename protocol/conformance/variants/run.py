@@ -20,12 +20,15 @@ from xml.etree import ElementTree as ET
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from broken_applicant import VARIANTS as APPLICANTS  # noqa: E402
 from broken_broker import VARIANTS as BROKERS  # noqa: E402
 from broken_client import VARIANTS as CLIENTS  # noqa: E402
+from broken_door import VARIANTS as DOORS  # noqa: E402
 from broken_node import VARIANTS as NODES  # noqa: E402
+from broken_relay import VARIANTS as RELAYS  # noqa: E402
 from variant import CONTROLS, Variant  # noqa: E402
 
-ALL = (*BROKERS, *NODES, *CLIENTS)
+ALL = (*BROKERS, *NODES, *CLIENTS, *RELAYS, *DOORS, *APPLICANTS)
 
 
 def main() -> int:
@@ -45,7 +48,7 @@ def main() -> int:
             problems = list(pool.map(judge, wanted))
     for variant, problem in zip(wanted, problems, strict=True):
         verdict = f"NOT CAUGHT: {problem}" if problem else f"caught by {variant.requirement}"
-        sys.stdout.write(f"{variant.profile:6} {variant.name}: {verdict}\n")
+        sys.stdout.write(f"{variant.profile:9} {variant.name}: {verdict}\n")
     missed = sum(map(bool, problems))
     sys.stdout.write(
         f"{len(wanted)} variants, {missed} not caught, {time.monotonic() - began:.0f} s\n"
@@ -77,7 +80,8 @@ def _problem(variant: Variant, report: ET.ElementTree, control: str) -> str:
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         failures[name] = bad
     if failures.get(control) is not None or control not in failures:
-        return f"the control {control} did not pass"
+        bad = failures.get(control)
+        return f"the control {control} did not pass: {'' if bad is None else bad.text or ''}"[:500]
     named = [
         bad.text or "" for bad in failures.values() if bad is not None and bad.tag == "failure"
     ]

@@ -33,6 +33,9 @@ CONTROLS = {
     "broker": "broker/liveness/pong-repeats-the-token",
     "node": "node/requests/discovery-by-link-grade",
     "client": "client/replies/believed/signed",
+    "relay": "relay/carrying/ping-is-answered",
+    "door": "door/asking/anchors",
+    "applicant": "applicant/joining/a-new-p-256-key",
 }
 """A case that no variant of this profile breaks: it shows that the program runs at all."""
 

@@ -92,9 +92,10 @@ async def new_keys(lab: ApplicantLab) -> None:
 
 @SECTION.case("other-anchors-than-the-token-s", "18.3-3")
 async def other_anchors(lab: ApplicantLab) -> None:
-    """A door of another network with the same name: nothing is kept, nothing is asked."""
-    impostor = make_authority("alpha")
-    door = await lab.door(anchors=anchors_of(impostor), digest=(await lab.door()).token.digest)
+    """A door of another CA with the same names, whole in itself: nothing is kept, nothing is asked."""
+    impostor, digest = make_authority("alpha"), (await lab.door()).token.digest
+    context = door_context(lab.broker_of(impostor))
+    door = await lab.door(authority=impostor, digest=digest, context=lambda _: context)
     await lab.expect_nothing(door)
     equal(door.enrols(), [], "the ENROLs")
 

@@ -12,8 +12,16 @@ import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from choria_conformance.authority import read_authority
+from choria_conformance.authority import (
+    BROKER,
+    HOSTS,
+    Authority,
+    read_authority,
+    write_principal,
+)
+from choria_conformance.certificates import Recipe, make_leaf
 from choria_conformance.enrolment import Token, anchors_digest
 from choria_conformance.launch import UNSUPPORTED, program
 from choria_conformance.names import fresh_word
@@ -64,6 +72,16 @@ class ApplicantLab:
     def principal(self, who: str) -> Principal:
         """Somebody of the credentials."""
         return self.settings.credentials.of(who)
+
+    def broker_of(self, authority: Authority) -> Principal:
+        """A broker of another CA, for this host."""
+        recipe = Recipe(
+            (f"choria://broker/{BROKER}",), purposes=(ExtendedKeyUsageOID.SERVER_AUTH,),
+            hosts=HOSTS,
+        )  # fmt: skip
+        folder = self.settings.scratch / fresh_word("broker-")
+        write_principal(folder, make_leaf(recipe, authority["brokers"]), authority)
+        return Principal(folder)
 
     async def door(self, **changes: Any) -> Door:
         """A door of the credentials' network that waits for applicants.
