@@ -21,6 +21,8 @@ class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         audit_log: File that every decision is appended to; by default ``enrol.log`` in the CA's folder.
         max_strangers: Applicants who may be served at once.
         within_s: Seconds that an applicant has for one question and its answer, at most 60.
+        logins: Socket of the login service beside this broker (``choria-trio aaa run``), to which people
+            who have no certificate are passed on; none: nobody can log in here.
     """
 
     listen: list[str] = []
@@ -30,6 +32,7 @@ class EnrolConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     audit_log: Path | None = None
     max_strangers: int = 64
     within_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 30.0  # CWP-18.1-5
+    logins: Path | None = None
 
 
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -14,8 +14,12 @@ from .crl import write_crls as write_crls
 from .desk import AuditTrail as AuditTrail
 from .desk import DeskSettings as DeskSettings
 from .desk import EnrolDesk as EnrolDesk
+from .files import PUBLIC_MODE as PUBLIC_MODE
+from .files import SECRET_MODE as SECRET_MODE
 from .files import CaError as CaError
+from .files import write_folder as write_folder
 from .folder import init_ca as init_ca
+from .folder import key_pem as key_pem
 from .folder import open_ca as open_ca
 from .folder import open_issuer as open_issuer
 from .folder import read_anchors as read_anchors
@@ -33,6 +37,10 @@ from .issuing import IssuedKey as IssuedKey
 from .issuing import issue as issue
 from .issuing import issue_key_in_memory as issue_key_in_memory
 from .issuing import write_credentials as write_credentials
+from .login_issuer import LoginIssuer as LoginIssuer
+from .login_issuer import login_pair as login_pair
+from .login_issuer import make_login_issuer as make_login_issuer
+from .login_issuer import open_login_issuer as open_login_issuer
 from .node_issuer import NodeIssuer as NodeIssuer
 from .reissue import bring_trust as bring_trust
 from .reissue import renew_folder as renew_folder

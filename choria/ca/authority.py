@@ -54,6 +54,7 @@ class Authority:
     root: KeyPair
     issuers: Mapping[IssuerKind, KeyPair]
     bundles: Mapping[str, bytes] = field(default_factory=dict)  # files of several issuers
+    logins: bytes = b""  # PEM of the issuer of logins, if there is one
 
     @property
     def trusted(self) -> Issuers:
@@ -72,7 +73,7 @@ class Authority:
             f"{name}.pem": pair.certificate.public_bytes(Encoding.PEM)
             for name, pair in pairs.items()
         }
-        return files | dict(self.bundles)
+        return files | dict(self.bundles) | ({"logins.pem": self.logins} if self.logins else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 ::
 
-    root.pem  brokers.pem  nodes.pem  clients.pem
+    root.pem  brokers.pem  nodes.pem  clients.pem               (and logins.pem: login_issuer.py)
     private/  root.key  brokers.key  nodes.key  clients.key     (folder 0700, files 0600)
     issued.jsonl  revoked.jsonl                                 (appended before a certificate leaves)
     enrol/                                                      (see invites.py)
@@ -31,7 +31,8 @@ MAX_KEY_BYTES: Final = 16 * 1024
 MARK_CHARACTERS: Final = 16
 _ENCRYPTED: Final = b"BEGIN ENCRYPTED PRIVATE KEY"
 _NAMES: Final = ("root", *(kind.value for kind in IssuerKind))
-CERTIFICATE_FILES: Final = tuple(f"{name}.pem" for name in _NAMES)
+LOGINS_NAME: Final = "logins"
+CERTIFICATE_FILES: Final = tuple(f"{name}.pem" for name in (*_NAMES, LOGINS_NAME))
 
 
 def init_ca(
@@ -84,8 +85,11 @@ def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
         keys = {name: _read_key(key_file(folder, name, pems[name]), passphrase) for name in _NAMES}
+        logins = _logins_pem(folder)
     try:
-        read_issuers(**pems)  # one root, three issuers under it
+        read_issuers(
+            **pems, logins=logins
+        )  # one root, three issuers under it, and one if logins are
         certificates = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
     except TrustError as exc:
         raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
@@ -93,7 +97,7 @@ def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
     issuers = {kind: pairs[kind.value] for kind in IssuerKind}
     bundles = {f"{kind}.pem": pems[kind] for kind in IssuerKind if len(certificates[kind]) > 1}
     network = network_of_root(pairs["root"].certificate)
-    return Authority(network, pairs["root"], issuers, bundles)
+    return Authority(network, pairs["root"], issuers, bundles, logins)
 
 
 def open_issuer(folder: Path, kind: IssuerKind, passphrase: bytes | None = None) -> KeyPair:
@@ -109,14 +113,10 @@ def open_pair(folder: Path, name: str, passphrase: bytes | None = None) -> KeyPa
     """As :func:`open_issuer`, by the name of its files."""
     if not (folder / "root.pem").is_file():
         raise CaError(f"{folder} holds no CA: make one with `choria-trio ca init`")
+    certificate_file = folder / f"{name}.pem"
     with os_errors(f"read the issuer '{name}' in {folder}"):
-        pem = (folder / f"{name}.pem").read_bytes()
-        key = _read_key(key_file(folder, name, pem), passphrase)
-    try:
-        certificate = parse_bundle(pem, f"{name}.pem")[0]
-    except TrustError as exc:
-        raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
-    return _pair(folder, name, certificate, key)
+        secret_file = key_file(folder, name, certificate_file.read_bytes())
+    return read_pair(folder, certificate_file, secret_file, passphrase)
 
 
 def key_file(folder: Path, name: str, pem: bytes) -> Path:
@@ -138,6 +138,20 @@ def mark_of_key(pem: bytes) -> str:
     return name.hex()[:MARK_CHARACTERS]
 
 
+def read_pair(
+    folder: Path, certificate_file: Path, key_file: Path, passphrase: bytes | None = None
+) -> KeyPair:
+    """An issuer's certificate and key, from any two files. Raises CaError."""
+    with os_errors(f"read the issuer '{certificate_file.stem}' in {folder}"):
+        pem = certificate_file.read_bytes()
+        key = _read_key(key_file, passphrase)
+    try:
+        certificates = parse_bundle(pem, certificate_file.name)
+    except TrustError as exc:
+        raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
+    return _pair(folder, certificate_file.stem, certificates[0], key)
+
+
 def read_anchors(folder: Path) -> Anchors:
     """What members of this CA trust, from its certificates alone.
 
@@ -146,12 +160,21 @@ def read_anchors(folder: Path) -> Anchors:
     """
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
+        logins = _logins_pem(folder)
     try:
-        read_issuers(**pems)
+        read_issuers(**pems, logins=logins)
         bundles = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
+        for_logins = parse_bundle(logins, "logins.pem") if logins else ()
     except TrustError as exc:
         raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
-    return anchors_of(bundles["root"][0], {kind: bundles[kind.value] for kind in IssuerKind})
+    stores = {kind: bundles[kind.value] for kind in IssuerKind}
+    return anchors_of(bundles["root"][0], stores, for_logins)
+
+
+def _logins_pem(folder: Path) -> bytes:
+    """The issuer of logins; empty where there is none."""
+    path = folder / f"{LOGINS_NAME}.pem"
+    return path.read_bytes() if path.exists() else b""
 
 
 def record_issued(

@@ -60,6 +60,22 @@ _ca.command("choria.cli._ca:pending", name="pending", help="Who waits for approv
 _ca.command("choria.cli._ca:sign", name="sign", help="Approve somebody who waits.")
 app.command(_ca)
 
+_aaa = App(name="aaa", help="Users without certificates: the service that they log in to.")
+_aaa.command("choria.cli._aaa:init", name="init", help="Make a login service beside your broker.")
+_aaa.command("choria.cli._aaa:run", name="run", help="Run the login service.")
+_aaa.command("choria.cli._aaa:kit", name="kit", help="What users need before they can log in.")
+_user = App(name="user", help="Who may log in with a password.")
+_user.command("choria.cli._aaa:add", name="add", help="Add a user.")
+_user.command("choria.cli._aaa:list_users", name="list", help="List users and their limits.")
+_user.command("choria.cli._aaa:passwd", name="passwd", help="Give a user another password.")
+_user.command("choria.cli._aaa:disable", name="disable", help="Let a user log in no more.")
+_user.command("choria.cli._aaa:enable", name="enable", help="Let a user log in again.")
+_user.command("choria.cli._aaa:remove", name="remove", help="Remove a user.")
+_aaa.command(_user)
+app.command(_aaa)
+app.command("choria.cli._login:login", name="login", help="Log in where you have no certificate.")
+app.command("choria.cli._login:logout", name="logout", help="Forget your login.")
+
 _policy = App(name="policy", help="What policies say, without a fleet.")
 _policy.command("choria.cli._policy:check", name="check", help="Can every line be used?")
 _policy.command(

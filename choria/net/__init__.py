@@ -14,7 +14,15 @@ from .credential_files import (
     swap_in,
     write_trust,
 )
-from .credentials import ALPN, Credentials, load_credentials, load_issuers, wall_clock_ms
+from .credentials import (
+    ALPN,
+    CREDENTIAL_NAME,
+    Credentials,
+    load_credentials,
+    load_issuers,
+    read_trust,
+    wall_clock_ms,
+)
 from .endpoints import (
     DEFAULT_PORT,
     Endpoint,
@@ -30,6 +38,8 @@ from .enrol_renew import Succession, Successor, new_succession, renew
 from .expiry import Life, life_of
 from .greeter import Greeter
 from .live import LiveCredentials
+from .login_client import LoggedIn, LoginDoors, login_by_device, login_with_password
+from .login_relay import LoginDesk, LoginRelay, serve_login_socket
 from .memory import MemoryConnector, MemoryShell
 from .ports import Peer, Switch
 from .puppet import (
@@ -52,6 +62,7 @@ from .trust_store import KEPT_NAME, TrustStore, open_trust_store
 
 __all__ = [
     "ALPN",
+    "CREDENTIAL_NAME",
     "DEFAULT_PORT",
     "KEPT_NAME",
     "Application",
@@ -70,6 +81,10 @@ __all__ = [
     "Incoming",
     "Life",
     "LiveCredentials",
+    "LoggedIn",
+    "LoginDesk",
+    "LoginDoors",
+    "LoginRelay",
     "MemoryConnector",
     "MemoryShell",
     "Peer",
@@ -102,15 +117,19 @@ __all__ = [
     "load_credentials",
     "load_issuers",
     "load_puppet_credentials",
+    "login_by_device",
+    "login_with_password",
     "new_application",
     "new_succession",
     "open_session",
     "open_trust_store",
     "parse_endpoint",
+    "read_trust",
     "renew",
     "roll_back",
     "serve_broker_port",
     "serve_enrol_port",
+    "serve_login_socket",
     "swap_in",
     "wall_clock_ms",
     "write_trust",

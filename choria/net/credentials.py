@@ -1,7 +1,8 @@
 """Who we are and whom we trust, from the folder that ``ca issue`` writes (Puppet's: :mod:`.puppet`).
 
 ``certificate.pem`` (the leaf alone), ``key.pem`` (0600) and ``trust/`` with ``root.pem``,
-``brokers.pem``, ``nodes.pem`` and ``clients.pem``. The stores stay separate files and separate
+``brokers.pem``, ``nodes.pem`` and ``clients.pem``, and ``logins.pem`` where people can log in. Whoever
+did has ``credential.cwt`` beside her certificate, which goes with each request. The stores stay separate files and separate
 contexts: a member's TLS context trusts the broker issuer only, so no node or client passes as a
 broker, and OpenSSL, not holding our own issuer, sends our leaf without a chain (F1: 4 KB a link).
 """
@@ -26,6 +27,7 @@ from choria.trust import IssuerKind, Issuers, Principal, Role, Signer, read_issu
 from .revocation_file import RevocationFile
 
 ALPN: Final = "cwp/1"
+CREDENTIAL_NAME: Final = "credential.cwt"
 _PRIVATE_BITS: Final = 0o077
 Key = EllipticCurvePrivateKey | RSAPrivateKey
 
@@ -117,10 +119,18 @@ def load_credentials(folder: Path, *, now_ms: Callable[[], int] = wall_clock_ms)
     key, der = load_key(key_file), load_leaf(certificate_file)
     issuers = load_issuers(folder)
     principal = issuers.identify(der, frozenset(Role), now_ms())
+    signer = Signer(key, der, _credential(folder / CREDENTIAL_NAME))
     return Credentials(
         folder=folder, certificate_file=certificate_file, key_file=key_file, network=principal.network,
-        principal=principal, certificate_der=der, key=key, issuers=issuers, signer=Signer(key, der),
+        principal=principal, certificate_der=der, key=key, issuers=issuers, signer=signer,
     )  # fmt: skip
+
+
+def _credential(path: Path) -> bytes | None:
+    if not path.exists():
+        return None
+    check_private(path, _PRIVATE_BITS)
+    return _read(path)
 
 
 def load_issuers(folder: Path) -> Issuers:
@@ -130,12 +140,17 @@ def load_issuers(folder: Path) -> Issuers:
         ConfigError: a file is missing.
         TrustError: a file is no certificate, or the files are of two CAs.
     """
-    trust = folder / "trust"
+    return read_trust(folder / "trust")
+
+
+def read_trust(trust: Path) -> Issuers:
+    """The trust anchors in a folder of PEM files. Raises as :func:`load_issuers`."""
     return read_issuers(
         root=_read(trust / "root.pem"),
         brokers=_read(trust / "brokers.pem"),
         nodes=_read(trust / "nodes.pem"),
         clients=_read(trust / "clients.pem"),
+        logins=_read(logins) if (logins := trust / "logins.pem").exists() else b"",
     )
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from choria.enrol import ENROL_ALPN, MAX_REQUEST_BYTES
+from choria.enrol import ENROL_ALPN, MAX_REQUEST_BYTES, is_for_logins
 from choria.errors import ConfigError, RemoteProtocolError
 from choria.wire import encode_cbor
 
@@ -29,6 +29,7 @@ from .tls_steps import STEP_BYTES, FloodError, TlsSteps
 log = logging.getLogger(__name__)
 
 DEFAULT_PLACES: Final = 64
+LOGINS_AT_ONCE: Final = 4
 DEFAULT_WITHIN_S: Final = 30.0  # CWP-18.1-5 allows 60
 _LAST_BYTES: Final = 64 << 10
 _LAST_WORDS_S: Final = 2.0
@@ -64,6 +65,8 @@ class EnrolDoor:
         context: TLS; see :func:`enrol_context`.
         answer: who judges.
         malformed: the answer to what is no frame at all.
+        logins: who answers questions of people who want to log in (CWP-21.2-1). It may wait for
+            another process, and is asked in threads of its own, so that machines do not wait for it.
         places: how many may wait at once.
         within_s: for all of one conversation.
     """
@@ -73,15 +76,18 @@ class EnrolDoor:
     malformed: bytes
     places: int = DEFAULT_PLACES
     within_s: float = DEFAULT_WITHIN_S
+    logins: Answer | None = None
     _lobby: Lobby = field(init=False)
     _handshakes: trio.CapacityLimiter = field(init=False)
     _desk: trio.CapacityLimiter = field(init=False)
+    _login_desk: trio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what cannot be shared with anybody."""
         self._lobby = Lobby(self.places)
         self._handshakes = trio.CapacityLimiter(1)
         self._desk = trio.CapacityLimiter(1)
+        self._login_desk = trio.CapacityLimiter(LOGINS_AT_ONCE)
 
     async def greet(self, stream: trio.SocketStream) -> None:
         """Serve one applicant. Cancelling closes without a word."""
@@ -120,9 +126,12 @@ class EnrolDoor:
             return
         answer = self.malformed
         if body:
-            judge = partial(self.answer, body, address, source_of(address))
+            who, limiter = self.answer, self._desk
+            if self.logins is not None and is_for_logins(body):
+                who, limiter = self.logins, self._login_desk
+            judge = partial(who, body, address, source_of(address))
             # Not abandoned when cancelled: what was begun to be written is written.
-            answer = await trio.to_thread.run_sync(judge, limiter=self._desk)
+            answer = await trio.to_thread.run_sync(judge, limiter=limiter)
         await _send(sock, tls.encrypt(encode_cbor(answer)) + tls.close_notify())
         await _linger(sock)
 

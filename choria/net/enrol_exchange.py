@@ -66,11 +66,16 @@ def _bare_context() -> ssl.SSLContext:
 
 
 async def ask_door(door: Endpoint, frame: EnrolFrame, judge: Judge | None) -> EnrolFrame:
-    """Ask ``frame``. Cancelling closes the connection.
+    """Ask ``frame``, as :func:`ask_body`, and read the answer. Raises LinkLost."""
+    return _decoded(await ask_body(door, encode_enrol_frame(frame), judge))
+
+
+async def ask_body(door: Endpoint, body: bytes, judge: Judge | None) -> bytes:
+    """Ask what is encoded in ``body``; the answer's bytes. Cancelling closes the connection.
 
     Args:
         door: where.
-        frame: the question.
+        body: the question.
         judge: whom to believe; None believes anybody (CWP-18.3-1).
 
     Raises:
@@ -87,8 +92,8 @@ async def ask_door(door: Endpoint, frame: EnrolFrame, judge: Judge | None) -> En
                 raise LinkLost(f"no enrolment door here: it did not agree on {ENROL_ALPN}")
             if judge is not None:
                 judge.judge(tls.certificate() or b"")
-            await wire.send_all(encode_cbor(encode_enrol_frame(frame)))
-            return _decoded(await _read(wire.receive_some))
+            await wire.send_all(encode_cbor(body))
+            return await _read(wire.receive_some)
         finally:
             await trio.aclose_forcefully(tcp)
     raise LinkLost(f"no answer within {EXCHANGE_WITHIN_S:g} s")

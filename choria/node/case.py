@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from choria.messages import Request
-from choria.policy import Authorized, Policies
+from choria.policy import Authorized, Circumstances, Policies
 from choria.trust import VerifiedRequest
 
 from .facts import FactSnapshot
@@ -68,3 +68,14 @@ class Bench:
     rates: CallerRates
     refused: Refused
     has_room: Callable[[int], bool]
+
+
+def circumstances(bench: Bench, request: Request) -> Circumstances:
+    """What an engine may ask about besides the caller and the action. Inputs are unchecked here."""
+    return Circumstances(
+        collective=request.collective,
+        inputs=request.inputs,
+        created_s=request.created_ms // 1000,
+        ttl_s=request.ttl_ms // 1000,
+        agents=tuple(bench.agents),
+    )

@@ -29,10 +29,11 @@ from choria.messages import (
     reply_subject,
     service_subject,
 )
-from choria.policy import Circumstances, Denied
+from choria.policy import Denied
 from choria.trust import BeforeBoot, Expired, Fresh, Future, Principal, Seen, VerifiedRequest
 
-from .case import Bench, Case
+from .case import Bench, Case, circumstances
+from .credentialed import credentialed, within_limits
 from .outcomes import End, Stop
 
 GRANT: Final = "fleet"
@@ -195,7 +196,7 @@ def authorized(
         request.action,
         facts.searchable,
         facts.classes,
-        _circumstances(bench, request),
+        circumstances(bench, request),
     )
     case.rule = verdict.rule
     if isinstance(verdict, Denied):
@@ -205,17 +206,6 @@ def authorized(
         return Stop(End.DENIED, f"{NOT_AUTHORIZED} ({verdict.rule or 'no policy applies'})")
     case.authorized = verdict
     return None
-
-
-def _circumstances(bench: Bench, request: Request) -> Circumstances:
-    """What an engine may ask about besides the caller and the action. Inputs are unchecked here."""
-    return Circumstances(
-        collective=request.collective,
-        inputs=request.inputs,
-        created_s=request.created_ms // 1000,
-        ttl_s=request.ttl_ms // 1000,
-        agents=tuple(bench.agents),
-    )
 
 
 NOT_AUTHORIZED: Final = "You are not authorized to call this agent or action"
@@ -285,6 +275,6 @@ def entered(bench: Bench, case: Case, verified: VerifiedRequest, request: Reques
 
 STEPS: Final[tuple[_Step, ...]] = (
     addressed, reply_belongs, timely, unseen, not_too_often,
-    authorized, meant, callable_here, room, entered,
+    credentialed, within_limits, authorized, meant, callable_here, room, entered,
 )  # fmt: skip
 """The order. A test holds every pair of neighbours to it."""

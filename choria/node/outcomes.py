@@ -28,6 +28,8 @@ class End(enum.Enum):
     DUPLICATE = enum.auto()
     CONFLICT = enum.auto()  # an id that was used, with other bytes
     BUSY = enum.auto()  # rate or quota of the caller, room of the node
+    UNCREDENTIALED = enum.auto()  # logged in, and without a credential that counts
+    OUTSIDE_LIMITS = enum.auto()  # more than the credential allows
     DENIED = enum.auto()
     UNSUPPORTED = enum.auto()  # another version of the request, or a critical key
     NOT_MATCHED = enum.auto()
@@ -86,6 +88,12 @@ CONSEQUENCES: Final[Mapping[End, Consequence]] = {
     End.CONFLICT: Consequence(_NONE, None, "conflicts", _ALWAYS, Outcome.REPLAY),
     End.BUSY: Consequence(_SIGNED, Refusal.BUSY, "busy", _SPARING, Outcome.BUSY),
     End.DENIED: Consequence(_SIGNED, Refusal.DENIED, "denied", _ALWAYS, Outcome.DENIED),
+    End.UNCREDENTIALED: Consequence(
+        _SIGNED, Refusal.DENIED, "denied", _ALWAYS, Outcome.UNCREDENTIALED
+    ),
+    End.OUTSIDE_LIMITS: Consequence(
+        _SIGNED, Refusal.DENIED, "denied", _ALWAYS, Outcome.OUTSIDE_LIMITS
+    ),
     End.UNSUPPORTED: Consequence(
         _SIGNED, Refusal.UNSUPPORTED, "invalid", _ALWAYS, Outcome.UNSUPPORTED
     ),

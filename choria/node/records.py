@@ -32,6 +32,7 @@ def audit_record(case: Case, ran: Ran, agents: Mapping[str, Agent], time_ms: int
     """
     principal = case.verified.principal if case.verified else None
     request = case.request
+    credential = case.verified.credential if case.verified else None
     return AuditRecord(
         time_ms=time_ms,
         outcome=CONSEQUENCES[ran.end].outcome,
@@ -47,6 +48,9 @@ def audit_record(case: Case, ran: Ran, agents: Mapping[str, Agent], time_ms: int
         rule=case.rule,
         grade=_grade(case, ran),
         duration_ms=case.duration_ms,
+        via=credential.issuer if credential else "",
+        credential=credential.id.hex() if credential else "",
+        limits=credential.limits.summary if credential else (),
     )
 
 

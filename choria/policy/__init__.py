@@ -18,6 +18,7 @@ from .audit import (
     verify_chain,
 )
 from .engine import UNKNOWN, Circumstances, Explanation, Policies, Tried
+from .limits import LimitedCall, outside
 from .policyset import PolicySet, check_file
 from .rego import REGO_FOLDER, RegoSet, check_rego, require_rego
 from .verdicts import Authorized, Denied, Place, Problem
@@ -33,6 +34,7 @@ __all__ = [
     "Decision",
     "Denied",
     "Explanation",
+    "LimitedCall",
     "Outcome",
     "Place",
     "Policies",
@@ -44,6 +46,7 @@ __all__ = [
     "check_file",
     "check_rego",
     "hash_of_line",
+    "outside",
     "require_rego",
     "verify_chain",
 ]

@@ -64,6 +64,8 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     UNRECORDED = "unrecorded"  # not run, because that could not be written down
     GAP = "gap"  # what was decided before this line could not be written
+    UNCREDENTIALED = "uncredentialed"  # logged in, and without a credential that counts
+    OUTSIDE_LIMITS = "outside-limits"  # more than the credential allows
 
 
 _DECISIONS: Final = dict.fromkeys(Outcome, Decision.REFUSED) | {
@@ -73,6 +75,8 @@ _DECISIONS: Final = dict.fromkeys(Outcome, Decision.REFUSED) | {
     Outcome.TIMED_OUT: Decision.ALLOWED,
     Outcome.FAILED: Decision.ALLOWED,
     Outcome.DENIED: Decision.DENIED,
+    Outcome.UNCREDENTIALED: Decision.DENIED,
+    Outcome.OUTSIDE_LIMITS: Decision.DENIED,
     Outcome.GAP: Decision.NONE,
 }
 
@@ -82,8 +86,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``caller`` is the caller id as policy saw it, ``sender`` the proved name of the principal,
     ``rule`` the policy line as ``file:line``, ``grade`` how the answer was authenticated, ``data``
-    the inputs, ``duration_ms`` how long the action ran, None for what did not
-    run or only begins. ``request_time`` is in seconds, as in Choria; ``time_ms`` is when it was decided.
+    the inputs, ``duration_ms`` how long the action ran, None for what did not run or only begins.
+    For a caller who logged in ``via`` is the login service, ``credential`` its id and ``limits``
+    what it allows. ``request_time`` is in seconds, as in Choria; ``time_ms`` is when it was decided.
     """
 
     time_ms: int
@@ -100,6 +105,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     grade: str = ""
     duration_ms: int | None = None
+    via: str = ""
+    credential: str = ""
+    limits: tuple[str, ...] = ()
 
     @property
     def decision(self) -> Decision:
@@ -121,6 +129,8 @@ def chain(previous_hash: str, record: AuditRecord) -> tuple[bytes, str]:
         **msgspec.structs.asdict(record),
     }
     del fields["time_ms"]
+    if not record.via:  # nobody logged in: a line is as it always was
+        del fields["via"], fields["credential"], fields["limits"]
     body = (
         msgspec.json.encode(fields, enc_hook=str)[:-1]
         + b',"previous":"%s"' % previous_hash.encode()

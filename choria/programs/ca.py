@@ -33,6 +33,11 @@ def init_ca(folder: Path, network: str, passphrase_file: Path | None = None) -> 
     ca.init_ca(folder, network, wall_clock_ms(), passphrase=read_passphrase(passphrase_file))
 
 
+def make_login_issuer(folder: Path, passphrase_file: Path | None = None) -> bool:
+    """Make the issuer of logins of a CA; False if it has one. Raises CaError, ConfigError."""
+    return ca.make_login_issuer(folder, wall_clock_ms(), read_passphrase(passphrase_file))
+
+
 def read_passphrase(path: Path | None) -> bytes | None:
     """The first line of a file that only its owner may read.
 

@@ -26,6 +26,7 @@ from choria.net import (
     Credentials,
     EnrolDoor,
     LiveCredentials,
+    LoginRelay,
     enrol_context,
     serve_enrol_port,
     wall_clock_ms,
@@ -71,6 +72,7 @@ async def serve_enrolment(
             malformed=encode_enrol_frame(_NO_FRAME),
             places=config.max_strangers,
             within_s=config.within_s,
+            logins=LoginRelay(config.logins),
         )
         live.on_change(partial(_renew_context, door))
         listeners = await listen(config.listen)

@@ -26,12 +26,14 @@ from choria.net import (
 from choria.trust import Role
 
 from . import environment
+from .logins import current_login, load_login
 
 log = logging.getLogger(__name__)
 
 HOW_TO_ISSUE = (
     "make some with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name the folder with --credentials "
-    "or in the configuration; an ssl folder of Puppet's is found by itself, and there is none that can be read here"
+    "or in the configuration; an ssl folder of Puppet's is found by itself, and there is none that can be read here. "
+    "People without a certificate run `choria-trio login`"
 )
 
 
@@ -59,6 +61,8 @@ def credentials_from(
     """
     who = _whereabouts(role)
     puppet = _with_users_certname(config.puppet, role)
+    if role is Role.CLIENT and config.credentials is None and (login := current_login()) is not None:
+        return load_login(login)
     folder = config.credentials or find_puppet_folder(puppet, who)
     if folder is None:
         raise ConfigError(f"no credentials are configured: {HOW_TO_ISSUE}")

@@ -19,7 +19,7 @@ from choria.enrol import DEFAULT_ENROL_PORT
 from choria.errors import ConfigError
 from choria.net import DEFAULT_PORT, Endpoint
 
-from .ca import init_ca, issue_credentials
+from .ca import init_ca, issue_credentials, make_login_issuer
 from .files import write_atomically
 from .first_policies import write_policies
 from .places import machine_name, own_folder, toml_text
@@ -83,6 +83,9 @@ def init_network(plan: Plan) -> None:
     _refuse_to_overwrite(plan)
     with _built_beside(plan.folder) as folder:
         init_ca(folder / "ca", plan.network, plan.passphrase_file)
+        make_login_issuer(
+            folder / "ca", plan.passphrase_file
+        )  # first: it goes into every trust folder
         _issue(plan, folder)
         _write_broker(plan, folder)
         _write_node(plan, folder)
@@ -138,6 +141,7 @@ def _write_broker(plan: Plan, folder: Path) -> None:
         "listen": plan.listen(plan.enrol_port),
         "ca": "ca",
         "brokers": plan.endpoints(plan.port),
+        "logins": "aaa/login.sock",
     }
     settings = {"credentials": "broker", "listen": plan.listen(plan.port), "enrol": enrol}
     write_atomically(folder / "broker.toml", toml_text(settings))

@@ -17,12 +17,20 @@ from choria.node.judge import STEPS, judge
 from choria.node.memory import CallerRates, Refused
 from choria.node.outcomes import End
 from choria.policy import Circumstances, PolicySet
-from choria.trust import GuardLimits, Principal, Role, VerifiedRequest
+from choria.trust import CallLimits, Credential, GuardLimits, Principal, Role, VerifiedRequest
 from tests.support.node_world import an_agent
 
 NOW_MS = 1_800_000_000_000
 RIP = Principal("alpha", Role.CLIENT, "rip", frozenset({"fleet"}))
 HASH = b"h" * 32
+
+
+def a_credential(*allowed: str, begins_s: int = -60, ends_s: int = 60) -> Credential:
+    return Credential(
+        issuer="aaa", name="up.rip", network="alpha", issued_s=NOW_MS // 1000 + begins_s,
+        ends_s=NOW_MS // 1000 + ends_s, id=bytes(16), point=bytes(64),
+        limits=CallLimits(allowed=allowed),
+    )  # fmt: skip
 
 
 class FullDisk(MemoryLog):
@@ -63,6 +71,8 @@ class Setup:
     log: MemoryLog = field(default_factory=MemoryLog)
     seen: bool = False
     hash: bytes = HASH
+    credential: Credential | None = None
+    fault: str = ""
 
     def judge(self) -> End | None:
         request = Request(**self.request)
@@ -75,7 +85,9 @@ class Setup:
         )
         arrival = Arrival("choria/agent/" + request.agent, prefix, b"")
         case = Case(arrival, NOW_MS, 0.0, make_snapshot({}, collected_ms=NOW_MS))
-        verified = VerifiedRequest(RIP, encode_request(request), self.hash)
+        verified = VerifiedRequest(
+            RIP, encode_request(request), self.hash, self.credential, self.fault
+        )
         stop = judge(self.bench(), case, verified)
         assert (stop is None) == case.entered or stop is not None
         assert (stop is None) <= (case.authorized is not None)
@@ -116,6 +128,14 @@ def hurry(setup: Setup) -> None:
     setup.burst = 0
 
 
+def strip(setup: Setup) -> None:
+    setup.fault = "none came"
+
+
+def exceed(setup: Setup) -> None:
+    setup.credential = a_credential("demo.whisper")
+
+
 def deny(setup: Setup) -> None:
     setup.policy = "policy default deny\n"
 
@@ -144,6 +164,8 @@ DEFECTS: list[tuple[Callable[[Setup], None], End]] = [
     (age, End.EXPIRED),
     (repeat, End.DUPLICATE),
     (hurry, End.BUSY),
+    (strip, End.UNCREDENTIALED),
+    (exceed, End.OUTSIDE_LIMITS),
     (deny, End.DENIED),
     (mismatch, End.NOT_MATCHED),
     (misspell, End.UNKNOWN_ACTION),
@@ -227,3 +249,38 @@ def test_an_engine_hears_of_the_circumstances() -> None:
             agents=("demo",),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("credential", "end"),
+    [
+        (a_credential("demo.say"), None),
+        (a_credential("demo.*"), None),
+        (a_credential("*"), None),
+        (a_credential(), End.OUTSIDE_LIMITS),
+        (a_credential("demo.sa"), End.OUTSIDE_LIMITS),
+        (a_credential("dem.*", "say.demo"), End.OUTSIDE_LIMITS),
+        (a_credential("*", ends_s=0), End.UNCREDENTIALED),
+        (a_credential("*", ends_s=1), None),
+        (a_credential("*", begins_s=60), None),  # within the skew
+        (a_credential("*", begins_s=61), End.UNCREDENTIALED),
+    ],
+)
+def test_credentials_hold_for_a_time_and_for_some_actions(
+    credential: Credential, end: End | None
+) -> None:
+    # CWP-21.5-4, CWP-21.6-2
+    assert Setup(credential=credential).judge() is end
+
+
+def test_a_clock_set_back_does_not_wake_a_credential() -> None:
+    setup = Setup(credential=a_credential("*"))
+    setup.log.guard.freshness(NOW_MS, 60_000, NOW_MS + 61_000)
+    setup.request["ttl_ms"] = 300_000
+    assert setup.judge() is End.UNCREDENTIALED
+
+
+def test_limits_allow_nothing_that_policy_denies() -> None:
+    # CWP-21.6-1
+    setup = Setup(credential=a_credential("*"), policy="policy default deny\n")
+    assert setup.judge() is End.DENIED

@@ -52,6 +52,9 @@ def _valid() -> list[Row]:
         ("ask-anchors", "CWP-18.3-1", [1]),
         ("anchors", "CWP-18.3-1", ANCHORS),
         ("anchors of three issuers of nodes", "CWP-18.3-1", [2, b"r", [b"b"], [b"x", b"y", b"z"], [b"c"]]),
+        ("anchors with issuers of logins", "CWP-21.1-7", [*ANCHORS, [b"logins"]]),
+        ("anchors with a later item", "CWP-21.1-7", [*ANCHORS, "later"]),
+        ("anchors with an empty list, a later item", "CWP-21.1-7", [*ANCHORS, []]),
         ("enrol", "CWP-18.4-2", ENROL),
         ("issued", "CWP-18.5-6", ISSUED),
         ("issued without brokers", "CWP-18.5-6", [4, b"certificate", [], MAC]),
@@ -180,6 +183,11 @@ def _proofs() -> list[Row]:
         {
             "kind": "digest", "name": "the digest of anchors", "requirement": "CWP-18.3-2",
             "hex": enc(ANCHORS).hex(), "digest": anchors.hex(),
+        },
+        {
+            "kind": "digest", "name": "the digest of anchors with issuers of logins", "requirement": "CWP-21.1-7",
+            "hex": enc([*ANCHORS, [b"logins"]]).hex(),
+            "digest": hashlib.sha256(enc([*ANCHORS[1:], [b"logins"]])).hexdigest(),
         },
         {
             "kind": "request-mac", "name": "the MAC of an ENROL", "requirement": "CWP-18.4-2",
