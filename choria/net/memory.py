@@ -99,11 +99,18 @@ class MemoryWire:
 
 
 class MemoryConnector:
-    """Links one principal to an engine in this process; a ``Connector``."""
+    """Links one principal to an engine in this process; a ``Connector``.
 
-    def __init__(self, engine: Engine, principal: Principal) -> None:
+    Args:
+        engine: Of the switch.
+        principal: As whom.
+        link_pass: Of its certificate, if it has one: then the link ends when that counts no more.
+    """
+
+    def __init__(self, engine: Engine, principal: Principal, link_pass: bytes = b"") -> None:
         self._engine = engine
         self._principal = principal
+        self._link_pass = link_pass
 
     @property
     def principal(self) -> Principal:
@@ -119,6 +126,7 @@ class MemoryConnector:
         """A new link. Cancelling leaves none."""
         await trio.lowlevel.checkpoint()
         connection = MemoryConnection(self._engine, self._engine.new_link(), self._principal)
+        connection.link_pass = self._link_pass
         self._engine.adopt(connection, [])
         return MemoryWire(self._engine, connection)
 
@@ -133,9 +141,9 @@ class MemoryShell:
         self.engine = engine
         self._scope: trio.CancelScope | None = None
 
-    def connector(self, principal: Principal) -> MemoryConnector:
+    def connector(self, principal: Principal, link_pass: bytes = b"") -> MemoryConnector:
         """For a session of ``principal``."""
-        return MemoryConnector(self.engine, principal)
+        return MemoryConnector(self.engine, principal, link_pass)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Give the engine its turns until cancelled. Cancelling loses what was not yet handed on."""

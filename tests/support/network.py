@@ -61,9 +61,12 @@ class Network:
 
     def member(self, role: Role, name: str, grants: Iterable[str] | None = None) -> Member:
         issued = issue_key_in_memory(self.authority, role, name, now_ms=BEGIN_MS, grants=grants)
-        principal = self.issuers.identify(issued.certificate_der, frozenset(Role), BEGIN_MS)
+        issuers = self.issuers
+        identified = issuers.examine(issued.certificate_der)
+        principal = identified.check(frozenset(Role), BEGIN_MS)
         signer = Signer(issued.key, issued.certificate_der)
-        return Member(principal, signer, self.shell.connector(principal))
+        link_pass = issuers.pass_of(identified)
+        return Member(principal, signer, self.shell.connector(principal, link_pass))
 
     @asynccontextmanager
     async def session(self, member: Member, *collectives: str) -> AsyncIterator[Session]:
