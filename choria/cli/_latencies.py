@@ -34,30 +34,30 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 def graph_lines(times_ms: Sequence[float], width: int) -> list[str]:
-    """A histogram: a row for each span of time, wide enough for at most ``MAX_ROWS`` of them."""
+    """A histogram from the fastest answer to the slowest, in at most ``MAX_ROWS`` rows."""
     if not times_ms:
         return []
-    span = nice_span(max(times_ms))
-    rows = int(max(times_ms) // span) + 1
-    counts = [0] * rows
+    span = nice_span(min(times_ms), max(times_ms))
+    first, last = int(min(times_ms) // span), int(max(times_ms) // span)
+    counts = [0] * (last - first + 1)
     for each in times_ms:
-        counts[int(each // span)] += 1
-    label = len(f"{rows * span:g}")
+        counts[int(each // span) - first] += 1
+    label = len(f"{(last + 1) * span:g}")
     figure = len(str(max(counts)))
     room = max(10, width - label - figure - 8)
     lines = [""]
-    for row, count in enumerate(counts):
-        bar = "#" * (-(-count * room // max(counts)) if count else 0)
+    for row, count in enumerate(counts, first):
+        bar = "#" * -(-count * room // max(counts))
         lines.append(f"<{(row + 1) * span:>{label}g} ms {count:>{figure}} {bar}".rstrip())
     return lines
 
 
-def nice_span(longest_ms: float) -> float:
-    """1, 2 or 5 times a power of ten that cuts ``longest_ms`` into at most ``MAX_ROWS`` spans."""
+def nice_span(shortest_ms: float, longest_ms: float) -> float:
+    """1, 2 or 5 times a power of ten that cuts the range into at most ``MAX_ROWS`` spans."""
     span, scale = 1.0, 1.0
     while True:
         for step in NICE:
             span = step * scale
-            if longest_ms // span < MAX_ROWS:
+            if longest_ms // span - shortest_ms // span < MAX_ROWS:
                 return span
         scale *= 10

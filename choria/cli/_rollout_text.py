@@ -36,9 +36,9 @@ def dry_run_lines(outcome: Outcome, rolled: Rolled, paper: Paper) -> list[str]:
 def found_by(outcome: Outcome) -> list[str]:
     """Which method named the nodes, unless they spoke for themselves; and why there may be none."""
     found = outcome.found
+    lines = [one_line(found.hint)] if found.hint else []
     if found.method == "broadcast":
-        return []
-    lines = [found.hint] if found.hint else []
+        return lines
     where = one_line(found.source)
     return [*lines, f"{_nodes(len(found.names))} by {found.method} ({where})"]
 

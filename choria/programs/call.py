@@ -197,9 +197,18 @@ async def find_targets(
         if not plan.targets:  # an empty list of identities would mean everybody
             return scope, Discovery()
         scope = attrs.evolve(scope, identities=plan.targets, filter=question.which.to_wire())
-    elif (listed := await list_if_asked(question)) is not None:
+        return scope, await discover(caller, scope, timeout_s=question.timeout_s)
+    agent = plan.what.agent
+    question = question.for_agent(agent)
+    if (listed := await list_if_asked(question)) is not None:
         return scope, listed_only(listed)
-    return scope, await discover(caller, scope, timeout_s=question.timeout_s)
+    scope = scope_of(question, caller.session)
+    found = await discover(caller, scope, timeout_s=question.timeout_s)
+    if found.unmatched and not found.names:
+        found.hint = (
+            f"none of {len(found.unmatched)} nodes that answered matches and hosts agent {agent}"
+        )
+    return scope, found
 
 
 def _rolling(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import attrs
+import msgspec
 
 from choria.client import (
     Answer,
@@ -18,7 +20,7 @@ from choria.client import (
     discover,
 )
 from choria.client.methods import Listed, Method, Wanted, list_nodes
-from choria.filters import Filter
+from choria.filters import Filter, parse_name
 from choria.messages import Grade
 from choria.net import Session, SessionSettings, open_session, wall_clock_ms
 from choria.trust import Foreign, Issuers, Role, Verifier
@@ -28,6 +30,8 @@ from . import new_rng
 from .connect import connector_from, foreign_issuers
 from .identity import credentials_from
 from .trust import fetch_trust, trust_store_from
+
+ADDS_AGENT: Final = frozenset({Method.BROADCAST, Method.INVENTORY, Method.EXTERNAL})
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +54,18 @@ class Question:
     def is_broadcast(self) -> bool:
         """Whether nodes say for themselves if they match."""
         return self.wanted is None or self.wanted.method is Method.BROADCAST
+
+    def for_agent(self, agent: str) -> Question:
+        """The same nodes, as far as they host ``agent``: for who names nodes otherwise than one by one.
+
+        As Choria does, but for PuppetDB: it knows agents by the tags of Choria's own modules alone, and
+        a node without the agent says so itself.
+        """
+        wanted = self.wanted
+        if self.named or wanted is None or wanted.method not in ADDS_AGENT:
+            return self
+        which = msgspec.structs.replace(self.which, agents=(*self.which.agents, parse_name(agent)))
+        return attrs.evolve(self, which=which, wanted=attrs.evolve(wanted, which=which))
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ ALIASES: Final[Mapping[str, Method]] = {
 }
 
 _IDENTITY, _FACT, _CLASS, _AGENT, _COMPOUND, _GROUP, _PQL = (
-    "-I", "-F", "-C", "-A", "-S", f"-I {GROUP_PREFIX}", f"-I {PQL_PREFIX}",
+    "-I", "-F", "-C", "-A", "-S", f"-I {GROUP_PREFIX}NAME", f"-I {PQL_PREFIX}QUERY",
 )  # fmt: skip
 _COMMON: Final = frozenset({_IDENTITY, _FACT, _CLASS, _AGENT})
 
