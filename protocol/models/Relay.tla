@@ -3,7 +3,7 @@
 (* joins two networks; several may join the same two and share the work.       *)
 (*                                                                             *)
 (* REQ: CWP-14.3-1 CWP-14.3-2 CWP-14.3-3 CWP-14.3-4 CWP-14.3-5 CWP-14.3-8      *)
-(* REQ: CWP-6.7-1 CWP-6.12-1 CWP-13.5-1 CWP-13.6-9 CWP-14.1-6                  *)
+(* REQ: CWP-14.3-9 CWP-6.7-1 CWP-6.12-1 CWP-13.5-1 CWP-13.6-9 CWP-14.1-6       *)
 (*                                                                             *)
 (* Bounds: networks, relays and requests as the configuration says; "any       *)
 (* topology" is every subset of the pairs of networks, chosen in the first     *)
@@ -104,17 +104,17 @@ Carry(p) ==
   LET far == Toward(p)
       key == <<p.m, p.path, far>>
       rest == IF p.m[2] = "ask" THEN Tail(p.path) ELSE p.path
-      \* The far broker refuses what a relay may not publish: a subject for a third network.
+      \* The relay refuses what it may not publish, a subject for a third network; so would the far broker.
       may == rest = <<>> \/ p.m[2] = "answer" \/ Mutant = "third"
       knows == Mutant # "sticky" \/ p.m[2] = "ask" \/ \E k \in window[p.to] : k[1] = <<p.m[1], "ask">>
       seen == key \in window[p.to]
       held == {k \in window[p.to] : k[3] = far}
       full == Cardinality(held) >= Capacity
-      out == IF seen THEN "repeated" ELSE IF ~knows THEN "unknown"
-             ELSE IF full /\ Mutant \notin {"evict", "grow"} THEN "full" ELSE IF ~may THEN "refused" ELSE "carried"
+      out == IF ~may THEN "refused" ELSE IF seen THEN "repeated" ELSE IF ~knows THEN "unknown"
+             ELSE IF full /\ Mutant \notin {"evict", "grow"} THEN "full" ELSE "carried"
       room == IF full /\ Mutant = "evict" THEN window[p.to] \ {CHOOSE k \in held : TRUE} ELSE window[p.to]
   IN /\ p.to # Nobody
-     /\ window' = IF out \in {"unknown", "full"} THEN window ELSE [window EXCEPT ![p.to] = room \cup {key}]
+     /\ window' = IF out \in {"refused", "unknown", "full"} THEN window ELSE [window EXCEPT ![p.to] = room \cup {key}]
      /\ dropped' = IF out = "full" THEN dropped \cup {p.m} ELSE dropped
      /\ IF out = "carried"
         THEN /\ net' = (net \ {p}) \cup {[p EXCEPT !.at = far, !.path = rest, !.to = Nobody, !.hops = @ + 1]}

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from typing import Any, Final
 from tlaplus import parse_state, split_state
 from tlc import HERE, Tool, ToolError, configuration, find_tool, run_tlc
 
+AT_ONCE: Final = 2  # runs of TLC
 FOLDER: Final = HERE.parent / "traces"
 LONGEST: Final = 60  # steps of a walk that goes on along new edges
 LARGEST: Final = 2_000_000  # bytes of a file
@@ -199,10 +201,12 @@ def main() -> int:
     """Write or check the files."""
     try:
         tool = find_tool()
-        made = {FOLDER / f"{name}.json": make(tool, source) for name, source in SOURCES.items()}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            texts = list(pool.map(lambda source: make(tool, source), SOURCES.values()))
     except ToolError as missing:
         sys.stderr.write(f"no traces: {missing}\n")
         return 2
+    made = {FOLDER / f"{name}.json": text for name, text in zip(SOURCES, texts, strict=True)}
     for path, text in made.items():
         size = len(text)
         sys.stdout.write(f"{path.name}: {size} bytes, {json.loads(text)['edges']} edges\n")

@@ -125,6 +125,22 @@ async def test_relays_between_hubs_walk_every_edge(
     check_covered(traces, capsys)
 
 
+async def test_hubs_refuse_what_a_hostile_relay_passes_on(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """CWP-14.1-6: the relay's own refusal (CWP-14.3-9) is not what keeps a third network safe."""
+
+    def beyond(_direction: object, subject: str) -> str:
+        return subject.split("/", 2)[2] if subject.startswith("federation/") else subject
+
+    monkeypatch.setattr(relay.Direction, "_beyond", beyond)
+    traces = load_traces("relay")
+    refused = {at for at, step in enumerate(traces.steps) if step.get("out") == "refused"}
+    traces.traces = [t for t in traces.traces if refused.intersection(step for _, step in t)][:20]
+    assert traces.traces
+    await walk_relays(traces, autojump_clock)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("relay", Seen.NEW), ("relay-full", Seen.NEW), ("relay", Seen.FULL), ("relay", Seen.REPEATED)],
