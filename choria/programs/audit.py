@@ -19,10 +19,15 @@ _CHUNK_BYTES: Final = 1 << 16
 
 @attrs.frozen
 class ChainVerdict:
-    """Whether an audit log is unbroken, in a sentence."""
+    """Whether an audit log is unbroken, in a sentence.
+
+    Attributes:
+        files: What was found in each file that was read, as JSON values.
+    """
 
     intact: bool
     text: str
+    files: tuple[dict[str, str | int], ...] = ()
 
 
 def verify_audit_logs(paths: Sequence[Path], *, after: str = GENESIS) -> ChainVerdict:
@@ -36,16 +41,20 @@ def verify_audit_logs(paths: Sequence[Path], *, after: str = GENESIS) -> ChainVe
         ConfigError: a file cannot be read.
     """
     last, texts = after, []
+    files: list[dict[str, str | int]] = []
     for path in paths:
         report = _verify(path, last)
-        if not report.ok:
-            texts.append(f"{path}:{report.broken_line}: {_why(report, first=path == paths[0])}")
-            return ChainVerdict(intact=False, text="\n".join(texts))
         last = report.last_hash
+        files.append({"file": str(path), "lines": report.lines, "last_hash": last})
+        if not report.ok:
+            why = _why(report, first=path == paths[0])
+            files[-1] |= {"broken_line": report.broken_line, "reason": why}
+            texts.append(f"{path}:{report.broken_line}: {why}")
+            return ChainVerdict(intact=False, text="\n".join(texts), files=tuple(files))
         texts.append(
             f"{path}: {report.lines} lines, the chain is unbroken; its last hash is {last}"
         )
-    return ChainVerdict(intact=True, text="\n".join(texts))
+    return ChainVerdict(intact=True, text="\n".join(texts), files=tuple(files))
 
 
 def _verify(path: Path, previous: str) -> ChainReport:
