@@ -11,19 +11,24 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 Repeated = Annotated[list[str] | None, Parameter(negative="")]
+Json = Annotated[bool, Parameter(name=["--json", "-j"], negative="")]
 
 
-def verify(logs: list[Path], /, *, after: str = "") -> int:
+def verify(logs: list[Path], /, *, after: str = "", json: Json = False) -> int:
     """Check that no line of an audit log was changed, removed or moved.
 
     Args:
         logs: A node's audit log; the files that were rotated away from it before it, oldest first.
         after: Last hash of the files before the first one, when they are gone.
+        json: One JSON document on stdout.
     """
     from choria.policy import GENESIS
     from choria.programs.audit import verify_audit_logs
 
     verdict = verify_audit_logs(logs, after=after or GENESIS)
+    if json:
+        print(json_text.dumps({"intact": verdict.intact, "files": verdict.files}, indent=2))
+        return 0 if verdict.intact else 1
     print(verdict.text, file=sys.stdout if verdict.intact else sys.stderr)
     return 0 if verdict.intact else 1
 
@@ -36,7 +41,7 @@ def show(
     caller: Repeated = None,
     decision: Repeated = None,
     outcome: Repeated = None,
-    json: Annotated[bool, Parameter(name=["--json", "-j"], negative="")] = False,
+    json: Json = False,
 ) -> int:
     """Show what a node decided, a line for each request.
 

@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -94,6 +95,39 @@ def test_a_missing_file_between_is_noticed(rotated: list[Path]) -> None:
 def test_a_changed_line_is_named_with_its_file(rotated: list[Path]) -> None:
     rotated[1].write_bytes(rotated[1].read_bytes().replace(b"policy:1", b"policy:9"))
     assert f"{rotated[1]}:2: the line was changed" in verify_audit_logs(rotated).text
+
+
+def test_verify_as_json(rotated: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "verify", "--json", *map(str, rotated)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["intact"] is True
+    assert [(each["file"], each["lines"]) for each in told["files"]] == [
+        (str(path), 3) for path in rotated
+    ]
+    rotated[1].write_bytes(rotated[1].read_bytes().replace(b"policy:1", b"policy:9"))
+    assert main(["audit", "verify", "--json", *map(str, rotated)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["intact"] is False
+    assert told["files"][1]["broken_line"] == 2
+    assert told["files"][1]["reason"] == "the line was changed"
+
+
+def test_show_by_decision_and_with_durations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "audit.log"
+    with closing(AuditLog(path)) as log:
+        log.write(record(1))
+        log.write(record(2, Outcome.DENIED))
+        log.write(record(3, Outcome.EXPIRED))
+        log.write(msgspec.structs.replace(record(4, Outcome.SUCCEEDED), duration_ms=1250))
+    assert main(["audit", "show", str(path), "--decision", "allowed"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["allowed", "succeeded"]
+    assert lines[1].endswith("package#status package.policy:4 (1250 ms)")
+    assert main(["audit", "show", str(path), "--decision", "denied", "--decision", "refused"]) == 0
+    words = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert words == ["denied", "expired"]
 
 
 def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
