@@ -75,8 +75,16 @@ def spec_rows() -> tuple[SpecRow, ...]:
     return tuple(SpecRow(*row) for row in cells)
 
 
-def filled(holder: Holder, verb: str) -> Iterator[tuple[SpecRow, tuple[Word, ...], str]]:
+Filled = tuple[SpecRow, tuple[Word, ...], str]
+
+
+@functools.lru_cache(maxsize=256)
+def filled(holder: Holder, verb: str) -> tuple[Filled, ...]:
     """The rows that a link has for a verb, placeholders filled: row, tokens, group."""
+    return tuple(_filled(holder, verb))
+
+
+def _filled(holder: Holder, verb: str) -> Iterator[Filled]:
     for row in spec_rows():
         if (row.role, row.verb) == (holder.role, verb):
             for values in _fillings(holder, row):
