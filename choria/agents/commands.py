@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import trio
+
 from choria.errors import AgentError, SpawnError
-from choria.spawn import SYSTEM_PATH, Finished, Program, run_program
+from choria.spawn import SYSTEM_PATH, Finished, Program, run_detached, run_program
 
 MAX_OUTPUT_BYTES: Final = 64 * 1024
 
-__all__ = ["Finished", "run_command"]
+__all__ = ["Finished", "run_command", "run_to_its_end"]
 
 
 async def run_command(
@@ -34,5 +36,20 @@ async def run_command(
     program = Program(argv=tuple(argv), path=SYSTEM_PATH, leave_children=leave_children)
     try:
         return await run_program(program, max_output_bytes=max_output_bytes)
+    except SpawnError as wrong:
+        raise AgentError(str(wrong)) from None
+
+
+async def run_to_its_end(
+    argv: Sequence[str], limiter: trio.CapacityLimiter, env: Mapping[str, str] | None = None
+) -> Finished:
+    """Run what must not be stopped halfway: cancelling leaves it running, and in its place.
+
+    Raises:
+        AgentError: it cannot be started.
+    """
+    program = Program(argv=tuple(argv), path=SYSTEM_PATH, env=env or {})
+    try:
+        return await run_detached(program, limiter=limiter)
     except SpawnError as wrong:
         raise AgentError(str(wrong)) from None

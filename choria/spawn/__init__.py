@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .program import SYSTEM_PATH, Finished, Program, clean_environment
-from .running import DRAIN_S, open_program, run_program
+from .running import DRAIN_S, open_program, run_detached, run_program
 
 __all__ = [
     "DRAIN_S",
@@ -12,5 +12,6 @@ __all__ = [
     "Program",
     "clean_environment",
     "open_program",
+    "run_detached",
     "run_program",
 ]

@@ -12,8 +12,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
 import trio
 
@@ -70,6 +71,56 @@ async def run_program(
     return Finished(process.returncode or 0, kept.text("stdout"), kept.text("stderr"))
 
 
+async def run_detached(
+    program: Program,
+    *,
+    limiter: trio.CapacityLimiter,
+    max_output_bytes: int = MAX_OUTPUT_BYTES,
+) -> Finished:
+    """Run ``program`` to its end, and let it go on when whoever waits for it is cancelled.
+
+    For what must not be stopped halfway, such as a package manager: it writes to files, so that
+    it does not even notice. The last ``max_output_bytes`` of each are given.
+
+    Args:
+        program: what to run.
+        limiter: how many may run at the same time; one that was left running keeps its place.
+        max_output_bytes: of each of its two outputs.
+
+    Raises:
+        SpawnError: it cannot be started.
+    """
+    # In a thread that is left behind, so that somebody waits for the process and reaps it.
+    return await trio.to_thread.run_sync(
+        _run_blocking, program, max_output_bytes, limiter=limiter, abandon_on_cancel=True
+    )
+
+
+def _run_blocking(program: Program, limit: int) -> Finished:
+    argv = _argv(program)
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        try:
+            returncode = subprocess.run(  # noqa: S603  # argv is the caller's own, and no shell reads it
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env={**clean_environment(program.path), **program.env},
+                cwd=program.cwd,
+                start_new_session=True,
+                check=False,
+            ).returncode
+        except (OSError, ValueError) as wrong:
+            raise _cannot(program, wrong) from None
+        return Finished(returncode, _end_of(stdout, limit), _end_of(stderr, limit))
+
+
+def _end_of(file: IO[bytes], limit: int) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - limit))
+    return file.read().decode("utf-8", "replace")
+
+
 class _Kept:
     """What came through the pipes, up to a limit for each."""
 
@@ -93,13 +144,25 @@ class _Kept:
         await trio.lowlevel.checkpoint()
 
 
-async def _start(program: Program) -> trio.Process:
+def _argv(program: Program) -> list[str]:
     found = shutil.which(program.argv[0], path=program.path)
     if found is None:
         raise SpawnError(f"{program.argv[0]} is not on this machine")
+    return [found, *program.argv[1:]]
+
+
+def _cannot(program: Program, wrong: OSError | ValueError) -> SpawnError:
+    said = (
+        wrong.strerror if isinstance(wrong, OSError) else wrong
+    )  # ValueError: a NUL in an argument
+    return SpawnError(f"{program.name} cannot be run: {said}")
+
+
+async def _start(program: Program) -> trio.Process:
+    argv = _argv(program)
     try:
         return await trio.lowlevel.open_process(
-            [found, *program.argv[1:]],
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if program.inherit_stderr else subprocess.PIPE,
@@ -107,9 +170,8 @@ async def _start(program: Program) -> trio.Process:
             cwd=program.cwd,
             start_new_session=True,
         )
-    except (OSError, ValueError) as wrong:  # ValueError: a NUL in an argument
-        said = wrong.strerror if isinstance(wrong, OSError) else wrong
-        raise SpawnError(f"{program.name} cannot be run: {said}") from None
+    except (OSError, ValueError) as wrong:
+        raise _cannot(program, wrong) from None
 
 
 async def _end(program: Program, process: trio.Process) -> None:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from choria.errors import SpawnError
-from choria.spawn import Finished, Program, open_program, run_program
+from choria.spawn import Finished, Program, open_program, run_detached, run_program
 
 
 def sh(script: str, **more: object) -> Program:
@@ -125,3 +125,29 @@ async def test_leaving_the_block_ends_the_program() -> None:
         assert process.stdout is not None
         assert await process.stdout.receive_some() == b"up\n"
     assert process.returncode == -signal.SIGKILL
+
+
+async def test_what_must_not_stop_halfway_does_not(tmp_path: Path) -> None:
+    mark, go = tmp_path / "mark", tmp_path / "go"
+    script = f"while [ ! -e {go} ]; do sleep 0.01; done; yes | head -c 100000; echo $$ > {mark}"
+    with trio.move_on_after(0.1) as scope:
+        await run_detached(sh(script), limiter=trio.CapacityLimiter(1))
+    assert scope.cancelled_caught
+    assert not exists(mark)
+    go.touch()
+    with trio.fail_after(20):
+        while not exists(mark):  # noqa: ASYNC110  # another process writes it
+            await trio.sleep(0.01)
+
+
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
+async def test_the_end_of_what_it_wrote() -> None:
+    finished = await run_detached(
+        sh("yes | head -c 1000; echo end; exit 2"),
+        limiter=trio.CapacityLimiter(1),
+        max_output_bytes=8,
+    )
+    assert finished == Finished(2, "y\ny\nend\n", "")
