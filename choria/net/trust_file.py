@@ -49,7 +49,7 @@ class TrustFile:
         if state in (self._seen, ()):
             return False
         self._seen = state  # as it was before: what changes meanwhile is read again
-        data, complaint = await trio.to_thread.run_sync(self._read)
+        data, complaint = await trio.to_thread.run_sync(self._read, self._store.now_ms())
         if data is None:
             log.error("%s: the trust known stays in force: %s", self.path, complaint)
             return False
@@ -66,11 +66,11 @@ class TrustFile:
                 await self._look.wait()
             self._look = trio.Event()
 
-    def _read(self) -> tuple[bytes | None, str]:
+    def _read(self, now_ms: int) -> tuple[bytes | None, str]:
         try:
             with self.path.open("rb") as file:
                 data = file.read(MAX_OBJECT_BYTES + 1)
-            self._store.take(data)
+            self._store.take(data, now_ms)
         except OlderTrust as older:
             return None, f"{older}; has a copy of an old backup been put there?"
         except (OSError, TrustError) as wrong:

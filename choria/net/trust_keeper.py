@@ -123,14 +123,14 @@ class TrustKeeper:
         return True
 
     async def _take(self, data: bytes) -> None:
-        refused = await trio.to_thread.run_sync(self._refusal, data)
+        refused = await trio.to_thread.run_sync(self._refusal, data, self._store.now_ms())
         if refused is not None:
             broker = self._session.broker
             log.error("the trust object of broker %s is refused: %s", broker, refused)
 
-    def _refusal(self, data: bytes) -> TrustError | None:
+    def _refusal(self, data: bytes, now_ms: int) -> TrustError | None:
         try:
-            self._store.take(data)
+            self._store.take(data, now_ms)
         except TrustError as refused:
             return refused
         return None

@@ -79,14 +79,22 @@ class TrustStore:
         """Whether the object of ``mark`` may be newer than what is in force (CWP-20.2-8)."""
         return mark.number >= self.standing.number and mark.digest not in self._judged
 
-    def take(self, data: bytes) -> bool:
+    def now_ms(self) -> int:
+        """The wall clock that everything here goes by."""
+        return self._now_ms()
+
+    def take(self, data: bytes, now_ms: int | None = None) -> bool:
         """Put an object in force, and keep it. Blocks. Returns whether anything has changed.
+
+        Args:
+            data: the object, as it came.
+            now_ms: wall clock, from whoever calls it in a thread; by default it is asked here.
 
         Raises:
             TrustError: a part of it is wrong, or it is older: nothing has changed.
         """
         self._note(digest_of(data))
-        after = self.standing.taking(data, self._now_ms())
+        after = self.standing.taking(data, self._now_ms() if now_ms is None else now_ms)
         changed = after.ders != self.standing.ders or after.bundle != self.standing.bundle
         if changed:
             self._keep(after)
