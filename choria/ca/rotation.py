@@ -52,7 +52,7 @@ def list_issuers(folder: Path, kind: IssuerKind, now_ms: int) -> list[IssuerStat
         IssuerState(
             mark=_mark(certificate),
             signs=at == 0,
-            has_key=key_file(folder, kind, _pem(certificate)).exists(),
+            has_key=_has_key(folder, kind, certificate),
             ends_ms=int(certificate.not_valid_after_utc.timestamp()) * 1000,
             in_force=_in_force(folder, kind, certificate, now_ms),
         )
@@ -97,7 +97,7 @@ def switch_issuer(folder: Path, kind: IssuerKind) -> str:
     newest = max(store, key=lambda each: each.not_valid_before_utc)
     if newest is store[0]:
         raise CaError(f"the newest issuer of {kind} signs already")
-    if not key_file(folder, kind, _pem(newest)).exists():
+    if not _has_key(folder, kind, newest):
         raise CaError(f"the key of the new issuer of {kind} is not in {folder / 'private'}")
     with os_errors(f"switch issuers in {folder}"):
         _write_store(folder, kind, [newest, *(each for each in store if each is not newest)])
@@ -131,7 +131,8 @@ def retire_issuers(folder: Path, kind: IssuerKind, now_ms: int, *, force: bool) 
             f"{', '.join(left[:NAMED])}: renew or revoke them first, or give them up with --force"
         )
     marks = [_mark(each) for each in old]
-    keys = [key_file(folder, kind, _pem(each)) for each in old]
+    keys = {key_file(folder, kind, _pem(each)) for each in old}
+    keys.discard(key_file(folder, kind, _pem(signs)))  # whatever else: not the key that signs
     with os_errors(f"retire issuers in {folder}"):
         _write_store(folder, kind, [signs])
         for path in keys:
@@ -142,6 +143,13 @@ def retire_issuers(folder: Path, kind: IssuerKind, now_ms: int, *, force: bool) 
 def mark_of_issuer(certificate: x509.Certificate) -> str:
     """A short name of an issuer's key, as in the names of key files."""
     return _mark(certificate)
+
+
+def _has_key(folder: Path, kind: IssuerKind, certificate: x509.Certificate) -> bool:
+    """By the names of files: a rotated key has its own, the first one of a CA has not."""
+    path = key_file(folder, kind, _pem(certificate))
+    first = min(_store(folder, kind), key=lambda each: each.not_valid_before_utc)
+    return path.exists() and (path.stem != kind or certificate == first)
 
 
 def _store(folder: Path, kind: IssuerKind) -> list[x509.Certificate]:

@@ -56,6 +56,7 @@ _ca.command("choria.cli._ca_rotation:rotate", name="rotate", help="Replace an is
 _ca.command("choria.cli._ca:list_issued", name="list", help="Every certificate that was issued.")
 _ca.command("choria.cli._ca:revoke", name="revoke", help="Take certificates back.")
 _ca.command("choria.cli._ca:crl", name="crl", help="Sign the lists of what was taken back.")
+_ca.command("choria.cli._ca:bundle", name="bundle", help="The root says who the issuers are.")
 _ca.command("choria.cli._ca:pending", name="pending", help="Who waits for approval.")
 _ca.command("choria.cli._ca:sign", name="sign", help="Approve somebody who waits.")
 app.command(_ca)
