@@ -27,9 +27,10 @@ from choria.wire import MAX_FRAME_OVERHEAD_BYTES, Limits
 from . import new_rng
 from .enrolment import serve_enrolment
 from .files import write_atomically
-from .identity import credentials_from, watch_revocations
+from .identity import credentials_from
 from .listening import address_of, listen
 from .live import keep_up, live_credentials
+from .trust import keep_broker_trust
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def run_broker(config: BrokerConfig, shutdown: trio.Event) -> None:
         raise ConfigError(
             f"{credentials.folder} belongs to {credentials.principal.label}: a broker needs a broker's credentials"
         )
-    engine = _engine(config, credentials)
+    hub, engine = _engine(config, credentials)
     door = _door(config, credentials)
     listeners = await listen(config.listen)
     _settle_memory()
@@ -54,13 +55,13 @@ async def run_broker(config: BrokerConfig, shutdown: trio.Event) -> None:
         serve_broker_port, listeners, engine, door, shutdown=shutdown, grace_s=config.grace_s
     )
     async with trio.open_nursery() as helpers:
-        helpers.start_soon(watch_revocations, credentials)
+        look = await helpers.start(keep_broker_trust, config, live, hub, engine.rouse)
         if config.enrol.listen:
             await helpers.start(serve_enrolment, config.enrol, live)
         async with trio.open_nursery() as nursery:
             greeter = await nursery.start(serve)
             live.on_change(partial(_renew_door, config, greeter))
-            helpers.start_soon(keep_up, live)
+            helpers.start_soon(partial(keep_up, live, also=look))
             _announce(listeners, credentials, config.ready_file)
         helpers.cancel_scope.cancel()
 
@@ -83,7 +84,7 @@ def _renew_door(config: BrokerConfig, greeter: Greeter, credentials: Credentials
     log.info("strangers meet a new certificate or new issuers from now on")
 
 
-def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:
+def _engine(config: BrokerConfig, credentials: Credentials) -> tuple[Hub, Engine]:
     limits = Limits(
         payload_bytes=config.payload_bytes,
         frame_bytes=config.payload_bytes + MAX_FRAME_OVERHEAD_BYTES,
@@ -95,7 +96,7 @@ def _engine(config: BrokerConfig, credentials: Credentials) -> Engine:
     hub = Hub(
         credentials.network, credentials.principal.name, limits, permissions, wall_clock_ms, rng
     )
-    return Engine(hub, rng=rng, limits=limits)
+    return hub, Engine(hub, rng=rng, limits=limits)
 
 
 def _settle_memory() -> None:

@@ -17,25 +17,30 @@ log = logging.getLogger(__name__)
 WARN_EVERY_S = 12 * 3600.0
 
 
-async def keep_up(live: LiveCredentials, *, warns: bool = True) -> None:
+async def keep_up(
+    live: LiveCredentials, *, warns: bool = True, also: Callable[[], object] | None = None
+) -> None:
     """Look at the files of ``live``, on SIGHUP at once. Runs until cancelled.
 
     Args:
         live: What to keep up.
+        also: Called on SIGHUP as well, for what else is read again.
         warns: Say loudly when the certificate ends soon; a node that renews itself says so when it cannot.
     """
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live.run)
-        nursery.start_soon(_look_on_hangup, live)
+        nursery.start_soon(_look_on_hangup, live, also)
         if warns:
             nursery.start_soon(_warn, live)
 
 
-async def _look_on_hangup(live: LiveCredentials) -> None:
+async def _look_on_hangup(live: LiveCredentials, also: Callable[[], object] | None) -> None:
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
             log.info("SIGHUP: looking at %s", live.current.folder)
             live.look_now()
+            if also is not None:
+                also()
 
 
 async def _warn(live: LiveCredentials) -> None:

@@ -39,6 +39,7 @@ from .connect import connector_from, foreign_issuers
 from .identity import credentials_from, watch_revocations
 from .live import OwnLink, keep_up, live_credentials
 from .renewal import Renewals
+from .trust import follow_brokers, trust_store_from
 
 
 async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_file: str) -> None:
@@ -69,6 +70,7 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
         runs_unaudited=config.audit.when_unwritable == "run",
     )
     session_settings = SessionSettings(collectives=tuple(config.collectives))
+    store = trust_store_from(live, config.trust, config.state)
     with _parts(config, credentials) as (parts, policies):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_revocations, credentials)
@@ -78,6 +80,7 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
             ) as session:
                 link = OwnLink(live, session)
                 nursery.start_soon(link.run)
+                nursery.start_soon(follow_brokers, session, store, config.collectives[0])
                 if config.doors:
                     nursery.start_soon(_renewals(config, live, session, link).run)
                 run = partial(run_node, session, parts, settings, shutdown=shutdown)

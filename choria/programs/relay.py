@@ -21,6 +21,7 @@ from . import new_rng
 from .connect import connector_from
 from .identity import credentials_from, watch_revocations
 from .live import OwnLink, keep_up, live_credentials
+from .trust import follow_brokers, trust_store_from
 
 
 async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
@@ -42,6 +43,11 @@ async def run_relay_program(config: RelayConfig, shutdown: trio.Event) -> None:
                 nursery.start_soon(watch_revocations, live.current)
                 nursery.start_soon(keep_up, live)
                 nursery.start_soon(OwnLink(live, session).run)
+            for side, live, session in zip(
+                (config.left, config.right), ours, (left, right), strict=True
+            ):
+                store = trust_store_from(live, side.trust, live.current.folder)
+                nursery.start_soon(follow_brokers, session, store, collectives[0])
             carry = partial(run_relay, left, right, collectives, remember=config.remember)
             await nursery.start(carry)
             await shutdown.wait()

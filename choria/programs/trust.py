@@ -10,7 +10,9 @@ import trio
 from choria.broker import BrokerConfig, Hub, TrustOffer
 from choria.ca import OBJECT_NAME
 from choria.net import (
+    KEPT_NAME,
     Credentials,
+    LiveCredentials,
     Session,
     TrustConfig,
     TrustFile,
@@ -27,17 +29,27 @@ FETCH_WITHIN_S = 10.0
 
 
 def trust_store_from(
-    credentials: Credentials, config: TrustConfig, path: Path | None
+    live: LiveCredentials | Credentials, config: TrustConfig, folder: Path | None
 ) -> TrustStore | None:
     """What a program knows of its network's trust, in force; None with Puppet's, which has files.
+
+    Args:
+        live: Whose; when its files are read again, the network's own word is put above them.
+        config: How lists are held to.
+        folder: Where it is kept over a restart; None: nowhere.
 
     Raises:
         ConfigError: what was kept cannot be read.
     """
+    credentials = live.current if isinstance(live, LiveCredentials) else live
     if credentials.revocation_file is not None:
         return None
     credentials.issuers.revocations.policy = config.policy
-    return open_trust_store(credentials.folder / "trust", credentials.issuers, path)
+    path = None if folder is None else folder / KEPT_NAME
+    store = open_trust_store(credentials.folder / "trust", credentials.issuers, path)
+    if isinstance(live, LiveCredentials):
+        live.on_change(lambda _: store.reassert())
+    return store
 
 
 async def follow_brokers(session: Session, store: TrustStore | None, collective: str) -> None:
@@ -61,7 +73,7 @@ async def fetch_trust(session: Session, store: TrustStore | None, collective: st
 
 async def keep_broker_trust(
     config: BrokerConfig,
-    credentials: Credentials,
+    live: LiveCredentials,
     hub: Hub,
     wake: Callable[[], object],
     *,
@@ -74,18 +86,20 @@ async def keep_broker_trust(
     Raises:
         ConfigError: the trust folder cannot be read.
     """
+    credentials = live.current
     hub.rounds.judge_by(credentials.issuers.inspect)
+
+    def changed(*_: object) -> None:
+        hub.rounds.begin()
+        wake()
+
     watched = credentials.revocation_file
     if watched is not None:
-
-        def changed() -> None:
-            hub.rounds.begin()
-            wake()
-
         task_status.started(watched.look_now)
         await watched.run(changed)
         return
-    store = trust_store_from(credentials, config.trust, None)
+    store = trust_store_from(live, config.trust, None)
+    live.on_change(changed)
     if store is None:
         raise AssertionError("only Puppet's credentials come without a store")
 
