@@ -96,7 +96,7 @@ def suite_of(session: nox.Session) -> str:
 
 @nox.session(default=False)
 def conformance(session: nox.Session) -> None:
-    """The suite against our broker, node and client: nox -s conformance -- broker/framing."""
+    """The suite against our programs: nox -s conformance -- broker/framing."""
     session.install("-e", ".", "mypy>=1.15")
     suite = suite_of(session)
     session.run(suite, "--gate", external=True)
@@ -107,7 +107,7 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def variants(session: nox.Session) -> None:
-    """Broken brokers, nodes and clients, each of which the suite must catch."""
+    """Broken programs, each of which the suite must catch: nox -s variants -- relay."""
     session.install("-e", ".")
     suite = suite_of(session)
     session.run(

@@ -178,7 +178,7 @@ class Connection(ABC):
         self.update_reading()
 
     def close(self, reason: Reason, text: str, *, retry_after_s: float = 0.0) -> None:
-        """See ``Peer``. What was written before leaves first, as far as the peer takes it in time."""
+        """See ``Peer``. What was written before leaves first, as far as the peer takes it in time (CWP-10.3-7)."""
         if not self.closing:
             self.engine.closing_begun(self, reason, text)
             self._say_goodbye(reason, text, retry_after_s)

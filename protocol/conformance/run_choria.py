@@ -1,4 +1,4 @@
-"""Runs the suite against this repository's broker, node and client.
+"""Runs the suite against this repository's programs.
 
 The suite stands in an environment of its own, where choria cannot be imported; the programs under
 test are started by this file with ``--as-program``, in the environment that runs it.

@@ -190,6 +190,7 @@ def test_ping_is_answered_ahead_of_data() -> None:
 
 
 def test_pongs_and_ignored_frames_are_counted_too() -> None:
+    # CWP-4-6, CWP-16.1-3
     shell = FakeShell()
     web = shell.connect(Role.NODE, "web1")
     web.far.receive(web.link.send(Ping(token=1)), shell.now)
