@@ -99,6 +99,7 @@ class Hub:
             now_ms,
             departures=self._settings.departures,
             kept_ms=round(1000 * self._settings.departures_kept_s),
+            page_bytes=limits.payload_bytes,
         )
         self._admission = Admission(permissions, self._settings)
         self._members: dict[Member, None] = {}

@@ -67,6 +67,29 @@ def test_enough_cases_of_each_profile(suite) -> None:
     assert profiles.count("broker") >= 300
     assert profiles.count("node") >= 40
     assert profiles.count("client") >= 20
+    assert profiles.count("relay") >= 30
+    assert profiles.count("door") >= 80
+    assert profiles.count("applicant") >= 40
+
+
+def test_drafts_are_marked_in_their_sections_and_nowhere_else(suite) -> None:
+    """Sections 6.12, 14.3 and 19 as a whole, and 3-13 (WebSocket): who implements the rest need not ask."""
+    requirements = suite.spec.read_requirements()
+    in_drafts = {
+        number
+        for number in requirements
+        if number.startswith(("CWP-6.12-", "CWP-14.3-", "CWP-19.")) or number == "CWP-3-13"
+    }
+    marked = {number for number, requirement in requirements.items() if requirement.draft}
+    assert marked == in_drafts
+
+
+def test_reserved_frames_go_to_every_role_that_is_judged(suite) -> None:
+    """CWP-16.1-2: brokers hear them from each role of members."""
+    cases = [case for case in suite.catalog.all_cases() if "CWP-16.1-2" in case.requirements]
+    assert {case.profile for case in cases} == {"broker", "node", "client", "relay"}
+    from_members = {case.name.rpartition("/")[2] for case in cases if case.profile == "broker"}
+    assert from_members == {"client-1", "node", "service-1", "relay-1"}
 
 
 def test_the_suite_imports_nothing_of_choria() -> None:

@@ -17,7 +17,17 @@ from choria.messages import (
     encode_query,
 )
 from choria.trust import Role
-from choria.wire import Deliver, Error, Goodbye, Publish, Receipt, Routed, split_tail, tail_of
+from choria.wire import (
+    Deliver,
+    Error,
+    Goodbye,
+    Limits,
+    Publish,
+    Receipt,
+    Routed,
+    split_tail,
+    tail_of,
+)
 from tests.support.peers import BROKER, NETWORK, FakePeer, FakeShell, token16
 
 REQUEST = bytes(range(16))
@@ -259,6 +269,25 @@ class TestBounds:
         assert [name for name, _ in roster.after("", 10)] == ["a", "b", "g", "h", "z"]
         assert [name for name, _ in roster.after("b", 2)] == ["g", "h"]
         assert roster.oldest() == ("h", 1)
+
+
+def test_pages_fit_the_limit_that_welcome_states() -> None:
+    """CWP-13.8-10"""
+    shell = FakeShell(limits=Limits(payload_bytes=2000, frame_bytes=4000))
+    client = a_client(shell)
+    names = sorted(f"{number:0>200}" for number in range(30))
+    for name in names:
+        shell.connect(Role.NODE, name)
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = ask(shell, client, PresenceKind.PRESENT, after=after)
+        assert len(encode_page(page)) <= 2000
+        seen += [entry.identity for entry in page.entries]
+        after = page.next
+        if not after:
+            break
+    assert seen == names
 
 
 def test_departures_of_the_settings_are_used() -> None:
