@@ -73,7 +73,8 @@ async def at_a_terminal(folder: Path, *args: str) -> AsyncIterator[Terminal]:
     pid, master = pty.fork()
     if pid == 0:  # the child: nothing but exec, since other threads are not here
         os.chdir(folder)
-        os.execve(program[0], program, {**os.environ, "TERM": "dumb", "COLUMNS": "200"})
+        env = {**os.environ, "TERM": "dumb", "COLUMNS": "200"}
+        os.execve(program[0], program, env)  # noqa: S606  # its arguments are the test's own
     terminal = Terminal(pid, master)
     try:
         yield terminal

@@ -15,7 +15,7 @@ from choria.errors import DiscoveryError
 MAX_LIST_BYTES: Final = 64 << 20
 MAX_INVENTORY_BYTES: Final = 512 << 20
 STDIN: Final = "-"
-MAX_VALUES: Final = 20_000_000
+MAX_VALUES: Final = 5_000_000
 MAX_DEPTH: Final = 64
 STDIN_NAME: Final = "standard input"
 _CHUNK: Final = 1 << 16
