@@ -83,7 +83,7 @@ def open_login_issuer(folder: Path, passphrase: bytes | None = None) -> KeyPair:
 
 
 class LoginIssuer:
-    """Signs clients that logged in, and could sign nothing that anybody takes for more."""
+    """Signs clients that logged in, and could sign nothing that anybody takes for more (CWP-21.1-6)."""
 
     def __init__(self, folder: Path, network: str) -> None:
         """Read ``issuer.pem`` and ``issuer.key``. Raises CaError."""

@@ -74,7 +74,7 @@ class Credentials:
         return context
 
     def broker_context(self) -> ssl.SSLContext:
-        """TLS of a broker's port for members: trusts the node and client issuers alone (A5)."""
+        """TLS of a broker's port for members: trusts the issuers of nodes, clients and logins alone (A5, CWP-21.1-2)."""
         context = self._context(ssl.PROTOCOL_TLS_SERVER, IssuerKind.NODES, IssuerKind.CLIENTS)
         # Tickets do not survive a restart, where they would be wanted, and cost 0.35 ms each. CWP-3-8
         context.num_tickets = 0

@@ -137,7 +137,7 @@ async def login_by_device(doors: LoginDoors, on_device: Callable[[Device], None]
 
 
 async def _begin(doors: LoginDoors, way: Way) -> _Attempt:
-    """The first door that has an offer. Raises LinkLost with what was wrong at each."""
+    """The first door that has an offer (CWP-21.2-5). Raises LinkLost with what was wrong at each."""
     wrong: list[str] = []
     for door in doors.doors:
         try:
@@ -164,7 +164,7 @@ class _Attempt:
         self.offer: Offer
 
     def answer_key(self) -> bytes:
-        return secrets.token_bytes(32)
+        return secrets.token_bytes(32)  # CWP-21.3-2
 
     async def renew_offer(self) -> None:
         """Raises LinkLost, TrustError, MessageError, LoginError."""

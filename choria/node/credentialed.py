@@ -1,6 +1,6 @@
 """Callers who logged in: does the credential count now, and is the call within its limits?
 
-Two steps of `judge`, before the node's own policy. That the credential is the caller's was proved
+Two steps of `judge`, before the node's own policy (CWP-21.5-5). That the credential is the caller's was proved
 with the signature; here its time is judged by the clock that also judges requests, which never goes
 back, so that a clock set back gives nobody a second evening (CWP-21.5-4).
 """
