@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .program import SYSTEM_PATH, Finished, Program, clean_environment
-from .running import DRAIN_S, open_program, run_detached, run_program
+from .running import DRAIN_S, kill_group, open_program, run_detached, run_program
 
 __all__ = [
     "DRAIN_S",
@@ -11,6 +11,7 @@ __all__ = [
     "Finished",
     "Program",
     "clean_environment",
+    "kill_group",
     "open_program",
     "run_detached",
     "run_program",

@@ -36,10 +36,11 @@ NAMED_BY_US = {
 }
 """Files that may use getattr with a name that is not written there, and where it comes from."""
 IMPORTS = {("choria/programs/policy.py", "ctypes"): "silences a library that prints"}
+FORKS = {"choria/agents/jobs/keeper.py": "leaves the node's session, to outlive it"}
 RUNS_CODE = {"choria/agents/found/modules.py": "agents on disk, after owner and mode were checked"}
 PROGRAMS = "choria/programs/"
 """What a person starts may start programs."""
-CLEAN = {"choria/spawn/running.py"}
+CLEAN = {"choria/agents/jobs/keeper.py", "choria/spawn/running.py"}
 """What a node runs: never with the node's environment."""
 
 
@@ -61,7 +62,8 @@ def judge(name: str, node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and not node.level:
         yield from judge_imports(name, [node.module or ""])
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        if (node.value.id, node.attr) in ATTRIBUTES:
+        named = (node.value.id, node.attr)
+        if named in ATTRIBUTES and not (named == ("os", "fork") and name in FORKS):
             yield f"{node.value.id}.{node.attr}"
     elif isinstance(node, ast.Call):
         yield from judge_call(name, node)
