@@ -28,7 +28,7 @@ _VALIDATORS: Final = {
 def agent_help(ddl: AgentDDL, width: int = 80) -> list[str]:
     """What the agent is and which actions it has."""
     meta = ddl.metadata
-    lines = [f"{ddl.name}: {_fold(meta.description)}".rstrip(": "), ""]
+    lines = [*_title(ddl.name, meta.description, width), ""]
     facts = {
         "version": meta.version,
         "author": meta.author,
@@ -45,7 +45,7 @@ def agent_help(ddl: AgentDDL, width: int = 80) -> list[str]:
 
 def action_help(ddl: AgentDDL, action: ActionDDL, width: int = 80) -> list[str]:
     """What an action takes, gives, sums up and shows."""
-    lines = [f"{ddl.name} {action.name}: {_fold(action.description)}".rstrip(": "), "", "Inputs:"]
+    lines = [*_title(f"{ddl.name} {action.name}", action.description, width), "", "Inputs:"]
     for item in action.inputs.values() or ():
         lines += _input(item, width)
     lines += [] if action.inputs else ["  none"]
@@ -121,6 +121,10 @@ def _output(output: OutputItem) -> str:
 
 def _aggregate(aggregate: Aggregate) -> str:
     return f"{aggregate.function} of {aggregate.output}"
+
+
+def _title(name: str, description: str, width: int) -> list[str]:
+    return textwrap.wrap(f"{name}: {_fold(description)}".rstrip(": "), width)
 
 
 def _entry(start: str, text: str, width: int) -> list[str]:
