@@ -38,7 +38,7 @@ from .proving import OffLoop, Prover, in_threads
 
 CERTIFICATES_ASKED_UP_TO = 200
 """Up to so many targets, replies carry their certificate; beyond, missing ones are fetched (C5)."""
-FETCH_TIMEOUT_S = 5.0
+FETCH_TIMEOUT_S = 10.0
 PROVE_WITHIN_S = 30.0
 """After the time-out, for the signatures of answers that came before it: 64 MiB of them, RSA and new."""
 
@@ -202,8 +202,10 @@ class Caller:
             return plain
         return tuple(federation_subject(request.network, subject) for subject in plain)
 
-    async def _fetch_certificates(self, request: Request, wanted: Mapping[str, bytes]) -> None:
-        """Ask nodes for the certificates of ``wanted``, hashes by identity.
+    async def _fetch_certificates(
+        self, request: Request, wanted: Mapping[str, bytes], on_kept: Callable[[str], None]
+    ) -> None:
+        """Ask nodes for the certificates of ``wanted``, hashes by identity; say whose are here.
 
         The answer needs no signature: a reply names its signer's certificate by hash (CWP-13).
         """
@@ -218,7 +220,9 @@ class Caller:
         )
 
         def keep(answer: Answer) -> None:
-            self.book.certificates.keep(answer.data.get("certificate"), wanted[answer.sender])
+            der, sender = answer.data.get("certificate"), answer.sender
+            if self.book.certificates.keep(der, wanted[sender]):
+                on_kept(sender)
 
         await self.gather(ask, timeout_s=FETCH_TIMEOUT_S, on_answer=keep)
 

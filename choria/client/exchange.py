@@ -6,7 +6,8 @@ verdicts; those whose certificate nobody has wait until it was fetched, each nod
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 import trio
@@ -17,67 +18,23 @@ from choria.net import ByteQueue, Incoming, Session
 from choria.trust import UnknownCertificate
 from choria.wire import Receipt
 
-from .answers import Answer, Pending, Rejected, ReplyBook, judge, speaker_of
+from .answers import Answer, Pending, ReplyBook, judge, speaker_of
+from .gathered import Gathered as Gathered
 from .proving import Job, Prover, Verdict
 
 MAX_REPLY_QUEUE_BYTES = 64 << 20  # a ping of 50,000 nodes is a burst of 20 MB to one receiver
 MAX_HELD_BYTES = 64 << 20
-MAX_REJECTED = 1_000
 TAKE_AT_ONCE = 64
 FETCH_AT_ONCE = 200
 FETCHERS = 4
-
-
-@attrs.define(kw_only=True)
-class Gathered:
-    """What came of an ``Ask``. Complete or not: ``partial`` and ``without`` say what is missing.
-
-    Attributes:
-        request_ids: One for each signed chunk.
-        answers: By identity, the first believable answer of each.
-        handed: Final receivers that the receipts counted; None when no receipt came.
-        partial: A part of the network did not say whether it was reached.
-        without: Targets that nobody subscribed for: these nodes are gone.
-        duplicates: Further answers of nodes that had answered.
-        unexpected: Nodes that answered without being asked.
-        rejected: Messages that proved nothing, the first ``MAX_REJECTED``.
-        dropped: Messages that came faster than they were taken, beyond ``MAX_REPLY_QUEUE_BYTES``.
-        published_s: Until the broker had taken the last chunk: its receipt came.
-    """
-
-    request_ids: list[bytes] = attrs.field(factory=list)
-    answers: dict[str, Answer] = attrs.field(factory=dict)
-    handed: int | None = None
-    partial: bool = False
-    without: list[str] = attrs.field(factory=list)
-    duplicates: int = 0
-    unexpected: list[str] = attrs.field(factory=list)
-    rejected: list[Rejected] = attrs.field(factory=list)
-    dropped: int = 0
-    published_s: float = 0.0
-    elapsed_s: float = 0.0
-
-    def note_receipt(self, targets: Sequence[str], receipt: Receipt | None) -> None:
-        """Note what the broker says about one request to ``targets``; None: it did not say."""
-        if receipt is None:
-            self.partial = True
-            return
-        self.handed = (self.handed or 0) + receipt.handed
-        self.partial |= receipt.partial
-        self.without += [targets[index] for index in receipt.without if index < len(targets)]
-
-    def reject(self, incoming: Incoming, why: str) -> None:
-        """Note a message that proves nothing."""
-        if len(self.rejected) < MAX_REJECTED:
-            network, sender = speaker_of(incoming.subject)
-            self.rejected.append(Rejected(sender=sender, network=network, why=why))
 
 
 @attrs.define(kw_only=True, eq=False)
 class Exchange:
     """Runs one request to its end.
 
-    ``fetch`` gets certificates of up to ``FETCH_AT_ONCE`` nodes, by identity and hash, into ``book``.
+    ``fetch`` gets certificates of up to ``FETCH_AT_ONCE`` nodes, by identity and hash, into ``book``,
+    and says of each when it is there.
     """
 
     session: Session
@@ -89,12 +46,14 @@ class Exchange:
     subjects: tuple[str, ...]
     gathered: Gathered
     on_answer: Callable[[Answer], None]
-    fetch: Callable[[Mapping[str, bytes]], Awaitable[None]]
+    fetch: Callable[[Mapping[str, bytes], Callable[[str], None]], Awaitable[None]]
     _targets: frozenset[str] = frozenset()
     _receipt: Receipt | None = None
     _answered: set[str] = attrs.field(factory=set)
     _held: dict[str, tuple[Job, bytes]] = attrs.field(factory=dict)
     _fetching: dict[str, tuple[Job, bytes]] = attrs.field(factory=dict)
+    _ready: deque[Job] = attrs.field(factory=deque)
+    _ready_more: trio.Event = attrs.field(factory=trio.Event)
     _held_bytes: int = 0
     _held_more: trio.Event = attrs.field(factory=trio.Event)
     _fetched: set[str] = attrs.field(factory=set)
@@ -109,6 +68,7 @@ class Exchange:
                 with self._scope:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._publish)
+                        nursery.start_soon(self._prove_ready)
                         for _ in range(FETCHERS):
                             nursery.start_soon(self._fetch_held)
                         await self._receive(replies)
@@ -117,8 +77,10 @@ class Exchange:
 
     def give_up(self) -> None:
         """The time is over: who waits for a certificate has said nothing that can be believed."""
-        for job, _ in [*self._fetching.values(), *self._held.values()]:
+        waiting = [job for job, _ in (*self._fetching.values(), *self._held.values())]
+        for job in (*self._ready, *waiting):
             self.gathered.reject(job.incoming, "its certificate could not be had in time")
+        self._ready.clear()
         self._fetching.clear()
         self._held.clear()
 
@@ -224,10 +186,25 @@ class Exchange:
             await self._held_more.wait()
             batch = self._next_held()
             if batch:
-                await self.fetch({sender: hash_ for sender, (_, hash_) in batch.items()})
-            for sender in batch:
-                await self.prover.put(self._fetching[sender][0])
-                del self._fetching[sender]
+                wanted = {sender: hash_ for sender, (_, hash_) in batch.items()}
+                await self.fetch(wanted, self._fetched_one)
+            for sender in (
+                batch.keys() & self._fetching.keys()
+            ):  # the prover will say what is missing
+                self._fetched_one(sender)
+
+    def _fetched_one(self, sender: str) -> None:
+        """Prove the answer of ``sender`` now: others of its batch may be slow, or silent."""
+        self._ready.append(self._fetching.pop(sender)[0])
+        self._ready_more.set()
+
+    async def _prove_ready(self) -> None:
+        while True:
+            await self._ready_more.wait()
+            self._ready_more = trio.Event()
+            while self._ready:
+                await self.prover.put(self._ready[0])
+                self._ready.popleft()
 
     def _next_held(self) -> dict[str, tuple[Job, bytes]]:
         batch = {sender: self._held.pop(sender) for sender in list(self._held)[:FETCH_AT_ONCE]}

@@ -154,6 +154,23 @@ async def test_repetitions_of_a_liar_cause_no_further_questions(
     assert gathered.answers == {}
 
 
+async def test_who_is_slow_with_its_certificate_keeps_no_other_waiting(
+    autojump_clock: MockClock, network: Network
+) -> None:
+    shy, seen = Shy(), []
+
+    def mute(said: Said) -> Any:
+        return () if said.request.is_certificate_request else shy(said)
+
+    async with trio.open_nursery() as nursery, network.caller() as caller:
+        await _start(nursery, network, web1=shy, web2=mute)
+        note = partial(caller.gather, calling(["web1", "web2"]), timeout_s=30)
+        nursery.start_soon(partial(note, on_answer=lambda answer: seen.append(answer.sender)))
+        await trio.sleep(0.5)
+        assert seen == ["web1"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_says_nothing_of_its_certificate_is_named(
     autojump_clock: MockClock, network: Network
 ) -> None:

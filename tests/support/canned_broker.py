@@ -82,7 +82,8 @@ class CannedBroker:
         self.principal = client
         self.cost = cost
         self._nodes = {node.name: node for node in nodes}
-        self._limits = Limits()
+        # Making 50,000 answers takes longer than a broker may be silent.
+        self._limits = Limits(ping_interval_s=3600.0)
         self._link = Link(Side.BROKER, self._limits, now=0.0)
         self._out: Iterator[bytes] = iter(())
         self._ready = trio.Event()
