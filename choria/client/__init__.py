@@ -8,7 +8,7 @@ from .config import ClientConfig, LoginConfig, RolloutConfig
 from .ddl_cache import DdlCache, Kept, KnownDdl
 from .ddl_source import AgentNotFound, HandedOut, agents_in_folders, ask_fleet, find_in_folders
 from .discovery import Discovery, Gone, Scope, discover
-from .exchange import Gathered
+from .gathered import Gathered
 from .reply_filter import ReplyFilter, parse_reply_filter
 from .report import (
     Exit,

@@ -33,7 +33,8 @@ from choria.net import Session
 from choria.trust import Signer
 
 from .answers import Answer, Pending, ReplyBook
-from .exchange import Exchange, Gathered
+from .exchange import Exchange
+from .gathered import Gathered
 from .proving import OffLoop, Prover, in_threads
 
 CERTIFICATES_ASKED_UP_TO = 200

@@ -13,7 +13,7 @@ from choria.errors import Refusal
 from .answers import Answer
 from .caller import Ask, Caller
 from .discovery import Discovery, Gone, Scope
-from .exchange import Gathered
+from .gathered import Gathered
 
 
 @attrs.frozen(kw_only=True)

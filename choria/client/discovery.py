@@ -17,7 +17,7 @@ from choria.messages import Grade, PresenceEntry, PresenceKind
 
 from .answers import Answer
 from .caller import Ask, Caller
-from .exchange import Gathered
+from .gathered import Gathered
 from .presence import ask_presence
 
 

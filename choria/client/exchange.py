@@ -19,7 +19,7 @@ from choria.trust import UnknownCertificate
 from choria.wire import Receipt
 
 from .answers import Answer, Pending, ReplyBook, judge, speaker_of
-from .gathered import Gathered as Gathered
+from .gathered import Gathered
 from .proving import Job, Prover, Verdict
 
 MAX_REPLY_QUEUE_BYTES = 64 << 20  # a ping of 50,000 nodes is a burst of 20 MB to one receiver

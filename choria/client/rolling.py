@@ -17,7 +17,7 @@ from .answers import Answer
 from .caller import Ask, Caller
 from .calls import Call, CallResult, account
 from .discovery import Discovery, Scope
-from .exchange import Gathered
+from .gathered import Gathered
 from .rollout import Prepared, Stage, Step
 
 
