@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from rows import cbor, enrol, filters, frames, messages, names, session, states
+from rows import cbor, enrol, filters, frames, login, messages, names, session, states, trust
 
 HERE: Final = Path(__file__).parent
 
@@ -30,6 +30,11 @@ FILES: Final[dict[str, tuple[str, list[dict[str, Any]]]]] = {
     "inboxes.json": ("Inbox tokens of principals", names.inboxes()),
     "messages.json": ("Requests, replies and presence, unsigned", messages.rows()),
     "enrol.json": ("Enrolment: frames, tokens, keys, MACs and patterns of names", enrol.rows()),
+    "trust.json": ("Trust objects: queries, pages, news, and shapes of objects", trust.rows()),
+    "login.json": (
+        "Logins: frames, questions, replies, sealing, credentials and limits",
+        login.rows(),
+    ),
     "states.json": (states.__doc__ or "", states.rows()),
 }
 

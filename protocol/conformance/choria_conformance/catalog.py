@@ -21,6 +21,7 @@ from .broker import (
     receipts,
     states,
     subscriptions,
+    trust,
 )
 from .cases import Case
 from .client import calls as client_calls
@@ -47,6 +48,7 @@ _MODULES = (
     liveness,
     ending,
     presence,
+    trust,
     permissions,
     node_link,
     node_requests,
