@@ -11,7 +11,9 @@ from typing import Final
 from choria.ddl import AgentDDL, parse_ddl
 from choria.node import Action
 
-SHIPPED: Final = frozenset({"file", "package", "process", "rpcutil", "service"})
+SHIPPED: Final = frozenset(
+    {"executor", "file", "package", "process", "rpcutil", "service", "shell"}
+)
 
 
 async def _nothing() -> None:

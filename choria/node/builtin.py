@@ -25,13 +25,16 @@ class BuiltinAgent:
 
 BUILTIN_POLICIES: Final[Mapping[str, str]] = {
     "certificate.policy": "allow\t*\t*\t*\t*\n",
+    "executor.policy": "policy default deny\n",
+    "shell.policy": "policy default deny\n",
     "choria_registry.policy": "policy default deny\nallow\t*\tddl\t*\t*\n",
 }
 """Policies of built-in agents; files of the same names in the policies folder replace them.
 
 A certificate is no secret: our signed replies name it, and whoever may call us needs it. An interface
 is none either: it says what may be asked, nothing of this machine, and a client needs it to ask well; but
-the list of all agents is under policy, as rpcutil's is. Discovery has
+the list of all agents is under policy, as rpcutil's is. ``shell`` runs whatever its caller types, and
+``executor`` shows what all callers ran: neither is ever meant by ``default.policy``. Discovery has
 no such policy. Choria's is under none at all, but a discovery carries filters, and whoever may ask with
 filters reads every fact by bisection (C4): it is an action like any other, under ``discovery.policy`` or
 ``default.policy``, and denied where there is neither.
