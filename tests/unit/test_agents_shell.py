@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
         made.signal(job.spec.id, signal.SIGKILL)
 
 
-async def act(agent: Any, action: str, who: str = "choria=rip", **inputs: Any) -> dict[str, Any]:
+async def act(agent: Any, action: str, who: str = "choria=rip", /, **inputs: Any) -> dict[str, Any]:
     checked = check_inputs(agent.ddl.actions[action], inputs)
     with trio.fail_after(20):
         result: dict[str, Any] = await agent.actions[action](checked, a_context(callerid=who))
