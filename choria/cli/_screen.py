@@ -7,6 +7,7 @@ slow (``| less``) holds back the text, never the event loop, which must go on an
 from __future__ import annotations
 
 import threading
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TextIO
 
@@ -23,6 +24,11 @@ GIVE_UP_S = 1.0
 """How long clearing the line waits for a write that a slow reader holds up."""
 
 
+async def in_a_thread(work: Callable[[], None]) -> None:
+    """Run ``work`` beside the event loop. Cancelling abandons it."""
+    await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
 @attrs.define(eq=False)
 class Screen:
     """A `Watcher` that writes.
@@ -31,6 +37,7 @@ class Screen:
         out: Data.
         err: The progress line.
         width: Columns of the progress line; None: there is none.
+        off_loop: Runs what may block.
         refreshes: How often the progress line was drawn.
     """
 
@@ -39,6 +46,7 @@ class Screen:
     err: TextIO
     progress: Progress
     width: int | None
+    off_loop: Callable[[Callable[[], None]], Awaitable[None]] = in_a_thread
     refreshes: int = 0
     _waiting: list[str] = attrs.field(factory=list)
     _said: list[str] = attrs.field(factory=list)
@@ -83,7 +91,7 @@ class Screen:
         line = "" if self.width is None else self.progress.line(self.width - 1)
         if text or said or line != self._drawn:
             write = partial(self._write, text, said, line)
-            await trio.to_thread.run_sync(write, abandon_on_cancel=True)
+            await self.off_loop(write)
 
     def clear(self) -> None:
         """Take the progress line away, unless a write hangs."""
