@@ -70,7 +70,7 @@ def scenario(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Tests beside other implementations; a missing counterpart is a failure."""
     install(session, "test", "bench")
-    session.install("-e", ".[rego]")
+    session.install("-e", ".[rego,pkcs11]")
     session.run("pytest", "-m", "interop", *session.posargs)
 
 

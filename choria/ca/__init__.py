@@ -49,6 +49,7 @@ from .rotation import add_issuer as add_issuer
 from .rotation import list_issuers as list_issuers
 from .rotation import retire_issuers as retire_issuers
 from .rotation import switch_issuer as switch_issuer
+from .token_keys import TokenHome as TokenHome
 from .trust_object import OBJECT_NAME as OBJECT_NAME
 from .trust_object import sign_bundle as sign_bundle
 from .trust_object import write_object as write_object

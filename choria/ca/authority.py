@@ -7,13 +7,12 @@ signs issuers only; each issuer has path length 0, so it can make members but no
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -29,6 +28,7 @@ from choria.trust import (
 )
 
 from .files import CaError
+from .signing import sign_certificate
 
 BACKDATE_S: Final = 300  # clocks of a fleet differ; a certificate must not be refused for being new
 ROOT_DAYS: Final = 7300
@@ -95,22 +95,40 @@ class LeafRequest:
     grants: Iterable[str] | None = field(default=None)
 
 
-def create_authority(network: str, now_ms: int) -> Authority:
-    """A new CA in memory, for :func:`choria.ca.init_ca`, the emulator and tests. Raises TrustError."""
+def new_key(name: str = "") -> Key:
+    """A fresh key in memory; ``name`` is for those who make it elsewhere."""
+    del name
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def create_authority(
+    network: str, now_ms: int, make_key: Callable[[str], Key] = new_key
+) -> Authority:
+    """A new CA in memory, for :func:`choria.ca.init_ca`, the emulator and tests.
+
+    Args:
+        network: its name.
+        now_ms: wall clock.
+        make_key: makes the key of the root or of an issuer, by its name.
+
+    Raises:
+        TrustError: ``network`` is no name.
+    """
     network = parse_network(network)
-    root_key = ec.generate_private_key(ec.SECP256R1())
+    root_key = make_key("root")
     root_name = _name(network)
     root = _make_ca(
         _Draft(root_name, root_key.public_key(), root_name, root_key, ROOT_DAYS, 1), now_ms
     )
     pair = KeyPair(root, root_key)
-    issuers = {kind: make_issuer(pair, f"{network} {kind}", now_ms) for kind in IssuerKind}
+    issuers = {
+        kind: make_issuer(pair, f"{network} {kind}", now_ms, make_key(kind)) for kind in IssuerKind
+    }
     return Authority(network, pair, issuers)
 
 
-def make_issuer(root: KeyPair, name: str, now_ms: int) -> KeyPair:
+def make_issuer(root: KeyPair, name: str, now_ms: int, key: Key) -> KeyPair:
     """A new issuer under ``root``, as at the beginning or to follow another of the same name."""
-    key = ec.generate_private_key(ec.SECP256R1())
     root_name = root.certificate.subject
     draft = _Draft(_name(name), key.public_key(), root_name, root.key, ISSUER_DAYS, 0)
     return KeyPair(_make_ca(draft, now_ms), key)
@@ -153,7 +171,7 @@ def sign_leaf(
     )
     if request.grants is not None:
         builder = builder.add_extension(grants_extension(request.grants), critical=False)
-    return builder.sign(issuer.key, hashes.SHA256())
+    return sign_certificate(builder, issuer.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +201,12 @@ def _begin(draft: _Draft, now_ms: int) -> x509.CertificateBuilder:
 
 
 def _make_ca(draft: _Draft, now_ms: int) -> x509.Certificate:
-    return (
+    builder = (
         _begin(draft, now_ms)
         .add_extension(x509.BasicConstraints(ca=True, path_length=draft.path_length), critical=True)
         .add_extension(_usage(ca=True), critical=True)
-        .sign(draft.issuer_key, hashes.SHA256())
     )
+    return sign_certificate(builder, draft.issuer_key)
 
 
 def _name(common_name: str) -> x509.Name:

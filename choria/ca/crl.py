@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from choria.trust import IssuerKind
@@ -17,6 +16,7 @@ from .authority import BACKDATE_S, KeyPair
 from .files import PUBLIC_MODE, os_errors, write_folder
 from .folder import open_issuer
 from .index import IndexLine, RevokedEntry, read_index
+from .signing import sign_list
 
 CRL_DAYS: Final = 90.0
 CRL_FOLDER: Final = "crl"
@@ -51,7 +51,7 @@ def make_crl(
     )
     for entry in revoked:
         builder = builder.add_revoked_certificate(_revoked(entry))
-    return builder.sign(issuer.key, hashes.SHA256())
+    return sign_list(builder, issuer.key)
 
 
 def _revoked(entry: RevokedEntry) -> x509.RevokedCertificate:

@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +25,10 @@ from choria.enrol import Anchors, anchors_of
 from choria.errors import TrustError
 from choria.trust import IssuerKind, Principal, network_of_root, parse_bundle, read_issuers
 
-from .authority import Authority, Key, KeyPair, create_authority
+from .authority import Authority, Key, KeyPair, create_authority, new_key
 from .files import PUBLIC_MODE, SECRET_MODE, CaError, append_line, os_errors, write_folder
 from .index import INDEX_NAME
+from .token_keys import STUB, TokenHome, TokenKey, make_token_key, open_token_key, read_stub
 
 MAX_KEY_BYTES: Final = 16 * 1024
 MARK_CHARACTERS: Final = 16
@@ -36,7 +39,12 @@ CERTIFICATE_FILES: Final = tuple(f"{name}.pem" for name in (*_NAMES, LOGINS_NAME
 
 
 def init_ca(
-    folder: Path, network: str, now_ms: int, *, passphrase: bytes | None = None
+    folder: Path,
+    network: str,
+    now_ms: int,
+    *,
+    passphrase: bytes | None = None,
+    token: TokenHome | None = None,
 ) -> Authority:
     """Make a CA in ``folder``, which must be new or empty.
 
@@ -46,6 +54,7 @@ def init_ca(
         now_ms: wall clock.
         passphrase: encrypts every key but that of the node issuer, which the enrolment service must
             be able to read when its machine boots.
+        token: makes and keeps every key but that of the node issuer.
 
     Raises:
         CaError: the folder holds something, or cannot be written.
@@ -55,22 +64,34 @@ def init_ca(
         raise CaError(
             f"{folder} is not empty: a CA is made in a new folder, and never over another one"
         )
-    authority = create_authority(network, now_ms)
+    authority = create_authority(network, now_ms, partial(make_ca_key, network, token))
     files = {name: (pem, PUBLIC_MODE) for name, pem in authority.trust_files().items()}
     pairs = {"root": authority.root} | {
         kind.value: pair for kind, pair in authority.issuers.items()
     }
-    files |= {
-        f"private/{name}.key": (
-            key_pem(pair.key, None if name == IssuerKind.NODES else passphrase),
-            SECRET_MODE,
-        )
-        for name, pair in pairs.items()
-    }
+    for name, pair in pairs.items():
+        secret = passphrase if name != IssuerKind.NODES else None
+        files |= secret_file(name, pair.key, secret)
     files[INDEX_NAME] = (b"", SECRET_MODE)
     with os_errors(f"make a CA in {folder}"):
         write_folder(folder, files)
     return authority
+
+
+def make_ca_key(network: str, token: TokenHome | None, name: str) -> Key:
+    """A key for the root or an issuer, in the token but for the issuer of nodes. Raises CaError."""
+    if token is None or name == IssuerKind.NODES:
+        return new_key()
+    return make_token_key(token.named(f"{network} {name} {secrets.token_hex(4)}"))
+
+
+def secret_file(
+    name: str, key: Key, passphrase: bytes | None = None
+) -> dict[str, tuple[bytes, int]]:
+    """What is kept of a key: itself, or where it is. Relative name to content and mode."""
+    if isinstance(key, TokenKey):
+        return {f"private/{name}{STUB}": (key.home.encode(), SECRET_MODE)}
+    return {f"private/{name}.key": (key_pem(key, passphrase), SECRET_MODE)}
 
 
 def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
@@ -124,8 +145,13 @@ def key_file(folder: Path, name: str, pem: bytes) -> Path:
 
     So whoever signs is chosen by one file, the certificates', which is replaced in one step.
     """
-    own = folder / "private" / f"{name}-{mark_of_key(pem)}.key"
-    return own if own.exists() else folder / "private" / f"{name}.key"
+    own = f"{name}-{mark_of_key(pem)}"
+    for stem in (own, name):
+        for suffix in (".key", STUB):
+            path = folder / "private" / f"{stem}{suffix}"
+            if path.exists():
+                return path
+    return folder / "private" / f"{name}.key"
 
 
 def mark_of_key(pem: bytes) -> str:
@@ -222,6 +248,8 @@ def _read_key(path: Path, passphrase: bytes | None) -> Key:
         raise CaError(
             f"{path} may be read by others (mode {mode:o}): `chmod 600` it, and think of a new CA"
         )
+    if path.suffix == STUB:
+        return open_token_key(read_stub(path))
     data = path.read_bytes()[:MAX_KEY_BYTES]
     encrypted = _ENCRYPTED in data
     if encrypted and not passphrase:

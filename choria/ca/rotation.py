@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from choria.trust import IssuerKind, network_of_root, parse_bundle
 
 from .authority import make_issuer
-from .files import PUBLIC_MODE, SECRET_MODE, CaError, os_errors, sync_folder, write_new
-from .folder import key_file, key_pem, mark_of_key, open_pair
+from .files import PUBLIC_MODE, CaError, os_errors, sync_folder, write_new
+from .folder import key_file, make_ca_key, mark_of_key, open_pair, secret_file
 from .index import IndexLine, read_index
+from .token_keys import STUB, TokenHome, read_stub
 
 NAMED = 5
 
@@ -74,11 +75,14 @@ def add_issuer(
             f"{kind} has {len(store)} issuers already: switch to the new one, or retire the old one first"
         )
     root = open_pair(folder, "root", passphrase)
-    pair = make_issuer(root, f"{network_of_root(root.certificate)} {kind}", now_ms)
+    network = network_of_root(root.certificate)
+    key = make_ca_key(network, _token_of(folder, kind, store[0]), kind)
+    pair = make_issuer(root, f"{network} {kind}", now_ms, key)
     mark = _mark(pair.certificate)
-    secret = key_pem(pair.key, None if kind is IssuerKind.NODES else passphrase)
+    kept = secret_file(f"{kind}-{mark}", key, None if kind is IssuerKind.NODES else passphrase)
     with os_errors(f"add an issuer to {folder}"):
-        write_new(folder / "private" / f"{kind}-{mark}.key", secret, mode=SECRET_MODE)
+        for name, (data, mode) in kept.items():
+            write_new(folder / name, data, mode=mode)
         _write_store(folder, kind, [*store, pair.certificate])
     return mark
 
@@ -143,6 +147,12 @@ def retire_issuers(folder: Path, kind: IssuerKind, now_ms: int, *, force: bool) 
 def mark_of_issuer(certificate: x509.Certificate) -> str:
     """A short name of an issuer's key, as in the names of key files."""
     return _mark(certificate)
+
+
+def _token_of(folder: Path, kind: IssuerKind, certificate: x509.Certificate) -> TokenHome | None:
+    """Where the key of an issuer is, if that is a token: the next one is made there too."""
+    path = key_file(folder, kind, _pem(certificate))
+    return read_stub(path) if path.suffix == STUB else None
 
 
 def _has_key(folder: Path, kind: IssuerKind, certificate: x509.Certificate) -> bool:

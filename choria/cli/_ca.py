@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from choria.programs import ca as programs
-from choria.programs.ca import init_ca, issue_credentials
+from choria.programs.ca import init_ca, issue_credentials, token_from
 from choria.programs.invite import CaConfig, ca_folder
 
 from ._serve import read_config
@@ -21,15 +21,28 @@ into the trust folder of its credentials, or where its `trust_object` says."""
 Ca = Annotated[Path | None, Parameter(name="--ca")]
 
 
-def init(folder: Path, /, *, network: str, passphrase_file: Path | None = None) -> int:
+def init(
+    folder: Path,
+    /,
+    *,
+    network: str,
+    passphrase_file: Path | None = None,
+    pkcs11: Path | None = None,
+    token: str = "",
+    pin_file: Path | None = None,
+) -> int:
     """Make a root and three issuers (brokers, nodes, clients) in FOLDER.
 
     Args:
         folder: Where the CA lives; its private keys never leave it.
         network: The network's name; it goes into every certificate's trust.
         passphrase_file: Encrypt the keys with the first line of this file, but for the one that enrols nodes.
+        pkcs11: Make and keep the keys in a token, but for the one that enrols nodes: the token's library, such as
+            /usr/lib/softhsm/libsofthsm2.so. Needs choria-trio[pkcs11].
+        token: The token's label.
+        pin_file: File whose first line is the token's PIN; it is read whenever the CA signs.
     """
-    init_ca(folder, network, passphrase_file)
+    init_ca(folder, network, passphrase_file, token_from(pkcs11, token, pin_file))
     print(
         f"CA of network {network} is in {folder}. Next: choria-trio ca issue broker NAME --ca {folder}"
     )

@@ -28,14 +28,29 @@ MAX_PASSPHRASE_BYTES = 1024
 DEFAULT_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def init_ca(folder: Path, network: str, passphrase_file: Path | None = None) -> None:
-    """Make a CA in ``folder``. Raises CaError when there is one."""
-    ca.init_ca(folder, network, wall_clock_ms(), passphrase=read_passphrase(passphrase_file))
+def init_ca(
+    folder: Path,
+    network: str,
+    passphrase_file: Path | None = None,
+    token: ca.TokenHome | None = None,
+) -> None:
+    """Make a CA in ``folder``. Raises CaError when there is one, or the token cannot be used."""
+    passphrase = read_passphrase(passphrase_file)
+    ca.init_ca(folder, network, wall_clock_ms(), passphrase=passphrase, token=token)
 
 
 def make_login_issuer(folder: Path, passphrase_file: Path | None = None) -> bool:
     """Make the issuer of logins of a CA; False if it has one. Raises CaError, ConfigError."""
     return ca.make_login_issuer(folder, wall_clock_ms(), read_passphrase(passphrase_file))
+
+
+def token_from(module: Path | None, label: str, pin_file: Path | None) -> ca.TokenHome | None:
+    """Where a token is, as typed; None when there is none. Raises ConfigError."""
+    if module is None and not label and pin_file is None:
+        return None
+    if module is None or not label or pin_file is None:
+        raise ConfigError("keys in a token need all three: --pkcs11, --token and --pin-file")
+    return ca.TokenHome(module=str(module), token=label, pin_file=str(pin_file.absolute()))
 
 
 def read_passphrase(path: Path | None) -> bytes | None:

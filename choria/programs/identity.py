@@ -61,7 +61,11 @@ def credentials_from(
     """
     who = _whereabouts(role)
     puppet = _with_users_certname(config.puppet, role)
-    if role is Role.CLIENT and config.credentials is None and (login := current_login()) is not None:
+    if (
+        role is Role.CLIENT
+        and config.credentials is None
+        and (login := current_login()) is not None
+    ):
         return load_login(login)
     folder = config.credentials or find_puppet_folder(puppet, who)
     if folder is None:
