@@ -7,10 +7,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from choria.programs import ca as programs
-from choria.programs.ca import init_ca, issue_credentials, token_from
-from choria.programs.invite import CaConfig, ca_folder
-
 from ._serve import read_config
 
 WHAT_FOLLOWS = """\
@@ -42,6 +38,8 @@ def init(
         token: The token's label.
         pin_file: File whose first line is the token's PIN; it is read whenever the CA signs.
     """
+    from choria.programs.ca import init_ca, token_from
+
     init_ca(folder, network, passphrase_file, token_from(pkcs11, token, pin_file))
     print(
         f"CA of network {network} is in {folder}. Next: choria-trio ca issue broker NAME --ca {folder}"
@@ -75,6 +73,8 @@ def issue(
         force: Replace credentials that exist.
         passphrase_file: File whose first line decrypts the CA's keys.
     """
+    from choria.programs.ca import issue_credentials
+
     for name in names:
         folder = issue_credentials(
             ca, role, name, out / name, days=days, hosts=host or [], grants=grant or [], force=force,
@@ -95,6 +95,8 @@ def list_issued(
         ca: The CA's folder; by default the one that `init` made.
         everything: Those too that have ended or were revoked.
     """
+    from choria.programs import ca as programs
+
     for line in programs.list_issued(ca_folder_of(ca), everything=everything):
         print(line)
     return 0
@@ -120,6 +122,8 @@ def revoke(
         ca: The CA's folder; by default the one that `init` made.
         passphrase_file: File whose first line decrypts the issuer's key.
     """
+    from choria.programs import ca as programs
+
     folder = ca_folder_of(ca)
     lines = programs.revoke(
         folder, name=name, role=role, serial=serial, reason=reason, passphrase_file=passphrase_file
@@ -133,7 +137,7 @@ def revoke(
 def crl(
     *issuers: str,
     ca: Ca = None,
-    days: float = programs.CRL_DAYS,
+    days: float | None = None,
     passphrase_file: Path | None = None,
 ) -> int:
     """Sign a list of what was taken back, for each issuer whose key is here, and tell the brokers.
@@ -146,8 +150,12 @@ def crl(
         days: For so long these lists are new.
         passphrase_file: File whose first line decrypts the CA's keys.
     """
+    from choria.programs import ca as programs
+
     folder = ca_folder_of(ca)
-    for line in programs.write_crls(folder, issuers, days=days, passphrase_file=passphrase_file):
+    for line in programs.write_crls(
+        folder, issuers, days=days or programs.CRL_DAYS, passphrase_file=passphrase_file
+    ):
         print(line)
     print(WHAT_FOLLOWS.format(path=folder / programs.OBJECT_NAME))
     return 0
@@ -162,6 +170,8 @@ def bundle(*, ca: Ca = None, passphrase_file: Path | None = None) -> int:
         ca: The CA's folder; by default the one that `init` made.
         passphrase_file: File whose first line decrypts the root's key.
     """
+    from choria.programs import ca as programs
+
     folder = ca_folder_of(ca)
     for line in programs.sign_bundle(folder, passphrase_file=passphrase_file):
         print(line)
@@ -175,6 +185,8 @@ def pending(*, ca: Ca = None) -> int:
     Args:
         ca: The CA's folder; by default the one that `init` made.
     """
+    from choria.programs import ca as programs
+
     for line in programs.list_pending(ca_folder_of(ca)):
         print(line)
     return 0
@@ -188,6 +200,8 @@ def sign(names: list[str], /, *, ca: Ca = None, days: float = 365.0) -> int:
         ca: The CA's folder; by default the one that `init` made.
         days: How long the certificate holds.
     """
+    from choria.programs import ca as programs
+
     for name in names:
         print(f"node {name}: signed, key {programs.sign(ca_folder_of(ca), name, days=days)}")
     return 0
@@ -195,4 +209,6 @@ def sign(names: list[str], /, *, ca: Ca = None, days: float = 365.0) -> int:
 
 def ca_folder_of(given: Path | None) -> Path:
     """The folder that was given, or the one that configuration names. Raises ConfigError."""
+    from choria.programs.invite import CaConfig, ca_folder
+
     return given or ca_folder(read_config("ca", CaConfig, None))
