@@ -94,7 +94,8 @@ class Hooks:
     Attributes:
         on_answer: Sees each answer as it comes.
         on_step: Sees each step before it is asked.
-        keep: Sees the state after each step; must be quick.
+        keep: Sees the state before each step, when its nodes count as asked and not heard, and after
+            it; must be quick. What it raises ends the rollout.
         judge_canary: Says why the canary ends it, or nothing; may ask somebody.
         stop: Once set, nobody else is asked and nobody waited for.
     """
@@ -154,8 +155,11 @@ class Rollout:
         """Ask one step; say what it means for the rest."""
         self.hooks.on_step(step)
         self._asked += step.names
+        self._unheard = step.names
+        self.hooks.keep(self._account(None))
         finished = await self._unless_stopped(lambda: self._ask(step))
         done = self._note(step)
+        self._unheard = ()
         if not finished:
             without = self._gathered.without
             self._unheard = tuple(name for name in done.missing if name not in without)

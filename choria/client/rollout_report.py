@@ -16,7 +16,7 @@ def rollout_document(rolled: Rolled) -> dict[str, Any]:
     result = rolled.result
     expected = set(result.expected)
     failed = sorted(answer.sender for answer in result.failed)
-    return {
+    document = {
         "stopped": None
         if rolled.stopped is None
         else {"why": rolled.stopped.why.value, "text": rolled.stopped.text},
@@ -24,9 +24,6 @@ def rollout_document(rolled: Rolled) -> dict[str, Any]:
         "chosen": len(rolled.prepared.names),
         "asked": len(result.expected),
         "steps": [_step(done) for done in rolled.done],
-        "planned": [
-            {"stage": step.stage.value, "nodes": list(step.names)} for step in rolled.prepared.steps
-        ],
         "nodes": list(rolled.not_asked),
         "done": sorted(answer.sender for answer in result.answers if answer.ok),
         "failed": failed,
@@ -35,6 +32,11 @@ def rollout_document(rolled: Rolled) -> dict[str, Any]:
         "unheard": list(rolled.unheard),
         "left_out": list(rolled.prepared.left_out),
     }
+    if not rolled.done:  # afterwards it would be most of a file that is written after each step
+        document["planned"] = [
+            {"stage": step.stage.value, "nodes": list(step.names)} for step in rolled.prepared.steps
+        ]
+    return document
 
 
 def _step(done: StepDone) -> dict[str, Any]:

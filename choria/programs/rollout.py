@@ -29,7 +29,7 @@ from choria.client import (
     parse_reply_filter,
     prepare,
 )
-from choria.errors import Interrupted, UsageError
+from choria.errors import FilterError, Interrupted, UsageError
 
 from . import new_rng
 from .rollout_state import StateFile
@@ -83,12 +83,14 @@ def check_orders(orders: Orders) -> Orders:
     """Refuse what cannot be carried out.
 
     Raises:
-        UsageError: a canary that nobody could judge.
-        FilterError: the canary's condition cannot be read.
+        UsageError: a canary that nobody could judge, or a condition that cannot be read.
     """
     plan = orders.plan
     if plan.canary_check:
-        parse_reply_filter(plan.canary_check)
+        try:
+            parse_reply_filter(plan.canary_check)
+        except FilterError as exc:
+            raise UsageError(f"--canary-check: {exc}") from exc
     elif plan.canary and not (orders.interactive or orders.yes or orders.dry_run):
         raise UsageError(
             "--canary asks whether to go on, and there is no terminal: add --canary-check EXPR to judge "
@@ -139,7 +141,6 @@ async def roll_out(caller: Caller, rolling: Rolling, stop: trio.Event) -> Rolled
     if orders.dry_run:
         return rollout.nothing_done()
     await confirm(rolling.what, orders, len(prepared.names), rolling.operator, stop)
-    state.begin(rollout.nothing_done())
     rolled = await rollout.run()
     state.end(rolled)
     return attrs.evolve(rolled, state=str(state.path or ""))

@@ -1,6 +1,7 @@
 """Who was asked in a rollout and who was not, in a file that ``--nodes`` takes to go on.
 
-The file is replaced as a whole after each step, so that it is right whatever ends the process. A
+The file is replaced as a whole before and after each step, so that no end of the process makes a node
+that was asked look like one that was not; one that cannot be written is known before anybody is. A
 rollout that was finished needs none: the file at the usual place goes, one that was asked for stays.
 """
 
@@ -47,16 +48,12 @@ class StateFile:
         several = len(prepared.steps) > 1
         return cls(_usual_place() if several else None, what, asked_for=False)
 
-    def begin(self, rolled: Rolled) -> None:
-        """Write that nobody was asked: a file that cannot be written is known before, not after.
+    def keep(self, rolled: Rolled) -> None:
+        """Write how things stand.
 
         Raises:
             ConfigError: the operator named a file, and it cannot be written.
         """
-        self.keep(rolled)
-
-    def keep(self, rolled: Rolled) -> None:
-        """Write how things stand. Raises ConfigError as ``begin`` does."""
         if self.path is None:
             return
         document = {"agent": self.what.agent, "action": self.what.action}

@@ -333,6 +333,22 @@ async def test_the_state_of_a_stopped_rollout_names_whom_to_go_on_with(
     assert (await list_nodes(_flatfile(state, filter="failed"))).names == ("n00",)
 
 
+async def test_a_process_that_is_killed_in_a_step_leaves_its_nodes_as_asked(
+    autojump_clock: MockClock, state: Path
+) -> None:
+    seen: list[dict[str, object]] = []
+
+    def look(said: Said):
+        if not said.request.is_discovery:
+            seen.append(_said_in(state))
+        return honest(said)
+
+    fleet = {"n00": look, "n01": look}
+    await _roll(fleet, Orders(plan=_plan(batch="1", sleep_s=0), state=state), Watching())
+    told = [(each["done"], each["unheard"], each["nodes"]) for each in seen]
+    assert told == [([], ["n00"], ["n01"]), (["n00"], ["n01"], [])]
+
+
 def _flatfile(path: Path, **options: str) -> Wanted:
     return Wanted(
         method=Method.FLATFILE,
