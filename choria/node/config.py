@@ -46,7 +46,12 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         state: Folder for what survives a restart (the replay guard); one node only.
         audit_log: File that every decision is appended to.
         audit: How it is kept.
-        facts: YAML or JSON files whose facts are laid over the collected ones; later files win.
+        agents: Folders with agents: ``NAME.py`` with a class of ``choria.agents.Agent``, or Choria's
+            external agents, ``NAME.json`` beside the program ``NAME``. Looked through while the node runs.
+        plugin_config: Folder whose file ``NAME`` holds the settings of the external agent NAME.
+        facts: YAML or JSON files, or folders of them, whose facts are laid over all others; later ones win.
+        facts_commands: Programs with their arguments that print facts as JSON.
+        facter: Whether Facter is asked: ``auto`` where it is installed, ``always``, or ``never``.
         facts_interval_s: Seconds between two collections.
         classes_file: File with a configuration management class a line.
         networks: Networks behind relays whose clients are listened to, by name: PEM file of the
@@ -67,7 +72,11 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     state: Path = Path("/var/lib/choria-trio")
     audit_log: Path = Path("/var/log/choria-trio/audit.log")
     audit: AuditConfig = msgspec.field(default_factory=AuditConfig)
+    agents: list[Path] = msgspec.field(default_factory=lambda: [Path("/etc/choria-trio/agents")])
+    plugin_config: Path = Path("/etc/choria-trio/plugin.d")
     facts: list[Path] = []
+    facts_commands: list[list[str]] = []
+    facter: Literal["auto", "always", "never"] = "auto"
     facts_interval_s: float = 300.0
     classes_file: Path = Path("/opt/puppetlabs/puppet/cache/state/classes.txt")
     networks: dict[str, Path] = {}

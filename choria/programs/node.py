@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import trio
 
-from choria.agents import shipped_agents
 from choria.errors import ConfigError
 from choria.net import (
     Credentials,
@@ -19,9 +20,12 @@ from choria.net import (
     wall_clock_ms,
 )
 from choria.node import (
+    FACTER,
     AuditLog,
+    FactProgram,
     FactSources,
     FactStore,
+    Node,
     NodeConfig,
     NodeParts,
     NodeSettings,
@@ -36,10 +40,14 @@ from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 
 from . import new_rng
 from .connect import connector_from, foreign_issuers
+from .hosting import catalogue_from
 from .identity import credentials_from, watch_revocations
 from .live import OwnLink, keep_up, live_credentials
 from .renewal import Renewals
 from .trust import follow_brokers, trust_store_from
+
+CLOSE_WITHIN_S: Final = 5.0
+"""What agents may take to let go of what they hold, when the node stops."""
 
 
 async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_file: str) -> None:
@@ -83,8 +91,8 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
                 nursery.start_soon(follow_brokers, session, store, config.collectives[0])
                 if config.doors:
                     nursery.start_soon(_renewals(config, live, session, link).run)
-                run = partial(run_node, session, parts, settings, shutdown=shutdown)
-                await _serve(run, config.facts_interval_s, parts, policies)
+                serve = _Serving(config, parts, policies, shutdown)
+                await serve.run(session, settings)
             nursery.cancel_scope.cancel()
 
 
@@ -101,17 +109,33 @@ def _renewals(
     )
 
 
-async def _serve(
-    run: Callable[[], Awaitable[None]],
-    facts_interval_s: float,
-    parts: NodeParts,
-    policies: PolicyFolder,
-) -> None:
-    async with trio.open_nursery() as helpers:
-        await helpers.start(parts.facts.run, facts_interval_s)
-        helpers.start_soon(policies.run)
-        await run()
-        helpers.cancel_scope.cancel()
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """The node beside what keeps its facts, policies and agents fresh."""
+
+    config: NodeConfig
+    parts: NodeParts
+    policies: PolicyFolder
+    shutdown: trio.Event
+
+    async def run(self, session: Session, settings: NodeSettings) -> None:
+        """Serve until ``shutdown`` is set. Agents start to be looked for when there are facts."""
+        facts = self.parts.facts
+        catalogue = catalogue_from(self.config, lambda: facts.current.values)
+        try:
+            async with trio.open_nursery() as helpers:
+                await helpers.start(facts.run, self.config.facts_interval_s)
+                helpers.start_soon(self.policies.run)
+                await catalogue.start()
+                parts = replace(self.parts, agents=catalogue.agents)
+                run = partial(run_node, session, parts, settings, shutdown=self.shutdown)
+                async with trio.open_nursery() as serving:
+                    node: Node = await serving.start(run)
+                    helpers.start_soon(catalogue.run, node.rehost)
+                helpers.cancel_scope.cancel()
+        finally:
+            with trio.move_on_after(CLOSE_WITHIN_S, shield=True):
+                await catalogue.aclose()
 
 
 @contextmanager
@@ -129,7 +153,7 @@ def _parts(
         parts = NodeParts(
             signer=credentials.signer,
             verify=verify_in_thread(_verifier(credentials.issuers, config), wall_clock_ms),
-            agents=shipped_agents(),
+            agents=(),
             policies=lambda: policies.current,
             facts=FactStore(_fact_sources(config), wall_clock_ms),
             requests=requests,
@@ -149,6 +173,12 @@ def _verifier(own: Issuers, config: NodeConfig) -> Verifier:
 
 
 def _fact_sources(config: NodeConfig) -> FactSources:
+    programs = [FactProgram(tuple(argv)) for argv in config.facts_commands]
+    if config.facter != "never":
+        programs.insert(0, FactProgram(FACTER.argv, quiet=config.facter == "auto"))
     return FactSources(
-        collect=collect_machine_facts, files=tuple(config.facts), classes_file=config.classes_file
+        collect=collect_machine_facts,
+        programs=tuple(programs),
+        files=tuple(config.facts),
+        classes_file=config.classes_file,
     )
