@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from choria.aaa import AaaConfig
 from choria.broker import BrokerConfig
 from choria.broker.permissions import TABLE
 from choria.cli import app
@@ -37,6 +38,7 @@ PROGRAMS: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "client": ("`choria-trio ping`, `discover` and `call`", ClientConfig),
     "relay": ("`choria-trio relay`", RelayConfig),
     "ca": ("`choria-trio invite` and `choria-trio ca`", CaConfig),
+    "aaa": ("`choria-trio aaa`", AaaConfig),
 }
 EXITS = {
     Exit.OK: "everyone who was expected replied, and all went well",
@@ -155,8 +157,7 @@ def default_text(value: object) -> str:
         return "required"
     if value is None:
         return ""
-    text = str(value) if isinstance(value, Path) else value
-    return f"`{msgspec.json.encode(text).decode()}`"
+    return f"`{msgspec.json.encode(value, enc_hook=str).decode()}`"
 
 
 def program_part(program: str) -> str:
