@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.bench import bench_answers, bench_verifying
+from tests.bench import bench_answers, bench_help, bench_verifying
 from tests.bench.fleets import FLEETS
 
 
@@ -23,3 +23,9 @@ def test_ways_to_prove_are_measured(kind: str, ways: object) -> None:
     figures = trio.run(bench_verifying.measure, ways(FLEETS[kind](1)), 1, bench_verifying.AT_ONCE)
     assert {"bare", "cold", "cached"} <= figures.keys()
     assert all(figure > 0 for figure in figures.values())
+
+
+def test_help_can_be_measured() -> None:
+    took = bench_help.measure(("ping",), runs=1)
+    assert took.name == "ping"
+    assert 0 < took.cpu_ms < took.wall_ms * 3
