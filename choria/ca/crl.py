@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from choria.trust import IssuerKind
 
 from .authority import BACKDATE_S, KeyPair
-from .files import PUBLIC_MODE, os_errors, write_folder
-from .folder import open_issuer
+from .files import PUBLIC_MODE, CaError, os_errors, write_folder
+from .folder import open_issuers
 from .index import IndexLine, RevokedEntry, read_index
 from .signing import sign_list
 
 CRL_DAYS: Final = 90.0
 CRL_FOLDER: Final = "crl"
+PEM_BLOCK: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 
 
 def make_crl(
@@ -79,7 +81,10 @@ def write_crls(
     days: float = CRL_DAYS,
     passphrase: bytes | None = None,
 ) -> dict[IssuerKind, Path]:
-    """Sign and write ``crl/<issuer>.pem`` of each issuer; the numbers go on from the files there.
+    """Sign and write ``crl/<kind>.pem``, a list of each issuer of the kind, for the one that signs first.
+
+    While an issuer is being replaced both vouch for members, so both say who was revoked. The numbers
+    go on from the files that are there.
 
     Raises:
         CaError: a key is not here, or a file cannot be read or written.
@@ -87,20 +92,43 @@ def write_crls(
     lines = read_index(folder)
     written: dict[IssuerKind, Path] = {}
     for kind in kinds:
-        issuer = open_issuer(folder, kind, passphrase)
+        issuers = open_issuers(folder, kind, passphrase)
         path = folder / CRL_FOLDER / f"{kind}.pem"
-        number = _last_number(path) + 1
+        number = _next_number(path, len(issuers))
         revoked = revoked_by(lines, kind, now_ms)
-        crl = make_crl(issuer, revoked, number=number, now_ms=now_ms, days=days)
+        lists = [
+            make_crl(each, revoked, number=number, now_ms=now_ms, days=days) for each in issuers
+        ]
+        pem = b"".join(each.public_bytes(Encoding.PEM) for each in lists)
         with os_errors(f"write {path}"):
-            write_folder(path.parent, {path.name: (crl.public_bytes(Encoding.PEM), PUBLIC_MODE)})
+            write_folder(path.parent, {path.name: (pem, PUBLIC_MODE)})
         written[kind] = path
     return written
 
 
-def _last_number(path: Path) -> int:
+def _next_number(path: Path, issuers: int) -> int:
+    """Greater than each number there is; than all of them together when there will be fewer lists.
+
+    Members add the numbers of lists up (CWP-20.1-4), and refuse what comes to less than before.
+    """
     with os_errors(f"read {path}"):
         if not path.exists():
-            return 0
-        crl = x509.load_pem_x509_crl(path.read_bytes())
-    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+            return 1
+    numbers = [
+        each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        for each in read_lists(path)
+    ]
+    return (sum(numbers) if issuers < len(numbers) else max(numbers)) + 1
+
+
+def read_lists(path: Path) -> list[x509.CertificateRevocationList]:
+    """The lists in a file that ``write_crls`` wrote. Raises CaError."""
+    with os_errors(f"read {path}"):
+        blocks = PEM_BLOCK.findall(path.read_bytes())
+    try:
+        found = [x509.load_pem_x509_crl(block) for block in blocks]
+    except ValueError as exc:
+        raise CaError(f"{path} holds no revocation list: {exc}") from exc
+    if not found:
+        raise CaError(f"{path} holds no revocation list: have a backup of it, or remove it")
+    return found

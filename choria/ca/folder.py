@@ -164,6 +164,22 @@ def mark_of_key(pem: bytes) -> str:
     return name.hex()[:MARK_CHARACTERS]
 
 
+def open_issuers(folder: Path, kind: IssuerKind, passphrase: bytes | None = None) -> list[KeyPair]:
+    """Every issuer of a store with its key, the one that signs first (CWP-18.8-1).
+
+    Raises:
+        CaError: it is no CA's folder, a key is not here, or a file is damaged.
+    """
+    pairs = [open_pair(folder, kind.value, passphrase)]
+    with os_errors(f"read the issuers '{kind}' in {folder}"):
+        others = parse_bundle((folder / f"{kind}.pem").read_bytes(), f"{kind}.pem")[1:]
+        for certificate in others:
+            pem = certificate.public_bytes(serialization.Encoding.PEM)
+            key = _read_key(key_file(folder, kind.value, pem), passphrase)
+            pairs.append(_pair(folder, kind.value, certificate, key))
+    return pairs
+
+
 def read_pair(
     folder: Path, certificate_file: Path, key_file: Path, passphrase: bytes | None = None
 ) -> KeyPair:

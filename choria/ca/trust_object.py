@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from choria.errors import TrustError
@@ -26,12 +25,12 @@ from choria.trust import (
     standing_of_files,
 )
 
+from .crl import CRL_FOLDER, read_lists
 from .files import PUBLIC_MODE, CaError, create_whole, os_errors, write_folder
-from .folder import open_ca
+from .folder import open_pair
 
 OBJECT_NAME: Final = "trust.object"
 BUNDLE_FOLDER: Final = "bundles"
-CRL_FOLDER: Final = "crl"
 KEPT_BUNDLES: Final = 8
 _BUNDLE_NAME: Final = re.compile(r"[0-9]{8}\.cose")
 
@@ -64,7 +63,7 @@ def sign_bundle(folder: Path, now_ms: int, *, passphrase: bytes | None = None) -
         CaError: the root's key is not here, or a file cannot be read or written.
         TrustError: too many issuers for a bundle.
     """
-    root = open_ca(folder, passphrase).root
+    root = open_pair(folder, "root", passphrase)
     standing = _first_standing(folder)
     number = max((int(path.stem) for path in _bundle_files(folder)), default=0) + 1
     bundle = Bundle(standing.network, number, now_ms, (root.certificate,), standing.stores)
@@ -89,12 +88,8 @@ def _first_standing(folder: Path) -> Standing:
 
 def _lists(folder: Path) -> Iterator[bytes]:
     for path in sorted((folder / CRL_FOLDER).glob("*.pem")):
-        with os_errors(f"read {path}"):
-            pem = path.read_bytes()
-        try:
-            yield x509.load_pem_x509_crl(pem).public_bytes(Encoding.DER)
-        except ValueError as exc:
-            raise CaError(f"{path} holds no revocation list: {exc}") from exc
+        for each in read_lists(path):
+            yield each.public_bytes(Encoding.DER)
 
 
 def _bundle_files(folder: Path) -> list[Path]:

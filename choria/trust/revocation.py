@@ -182,7 +182,18 @@ def read_revocation_list(der: bytes, issuers: Sequence[Anchor], what: str) -> Re
         TrustError: it is no list, was changed, is partial, or has no number.
     """
     with x509_errors(f"{what}: a revocation list cannot be read"):
-        return _read_list(x509.load_der_x509_crl(der), issuers, what)
+        crl = x509.load_der_x509_crl(der)
+        return _read_list(crl, [each for each in issuers if _may_be_of(crl, each)], what)
+
+
+def _may_be_of(crl: x509.CertificateRevocationList, issuer: Anchor) -> bool:
+    """By key identifiers: an issuer that was retired has the name of the one that came after it."""
+    try:
+        of = crl.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        own = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return True
+    return of.key_identifier in (None, own.digest)
 
 
 def _read_list(
