@@ -133,8 +133,9 @@ def told_of(schema: type[msgspec.Struct], prefix: str = "") -> dict[str, str]:
     """What the docstrings of a configuration class and of the tables in it say of each dotted key."""
     told = {prefix + key: text for key, text in key_texts(schema)}
     for field in msgspec.structs.fields(schema):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            told |= told_of(field.type, f"{prefix}{field.name}.")
+        for inner in typing.get_args(field.type) or (field.type,):  # also one that may be left out
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                told |= told_of(inner, f"{prefix}{field.name}.")
     return told
 
 
@@ -142,6 +143,8 @@ def type_name(annotation: object) -> str:
     """Say a type as a writer of TOML knows it."""
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{choice}`" for choice in typing.get_args(annotation))
+    if typing.get_origin(annotation) is typing.Annotated:  # bounds stand in the meaning
+        return type_name(typing.get_args(annotation)[0])
     names = {"str": "text", "Path": "path", "int": "integer", "float": "number", "bool": "boolean"}
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     text = re.sub(

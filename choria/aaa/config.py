@@ -40,7 +40,8 @@ class OidcConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             them; ``email`` together with ``email_domain`` for addresses.
         email_domain: The one domain whose verified addresses count; the part before the ``@`` is the name.
         groups_claim: The claim that lists groups.
-        rules: Who gets what; nobody without a rule gets anything.
+        rules: Who gets what, the first that fits: tables with ``group``, ``grants``, ``allowed``, ``policy``
+            and ``rego``. Nobody without a rule gets anything.
     """
 
     issuer: str
@@ -62,7 +63,7 @@ class AaaConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         users: File with the users who have a password.
         socket: Where doors reach this service: what ``enrol.logins`` of a broker names.
         audit_log: File that every decision is appended to.
-        lives_s: Seconds that a login holds, at most a day.
+        lives_s: Seconds that a login holds, 60 to 86400.
         oidc: An identity provider, for logins that are approved there.
     """
 

@@ -95,7 +95,7 @@ def _contents() -> list[Row]:
         ("device, begin", [2, KEY, REQUEST]),
         ("device, ask", DEVICE_ASK),
     ]
-    replies = [("granted", GRANTED), ("device", DEVICE), ("later", [3, 5000]),
+    replies = [("granted", GRANTED), ("device, begun", DEVICE), ("later", [3, 5000]),
                ("not granted", [4, 4, 0, "user or password are wrong"])]  # fmt: skip
     bad_questions: list[tuple[str, Any]] = [
         ("a question of type 4", [4, KEY, REQUEST]),
@@ -187,7 +187,7 @@ def _sealed() -> list[Row]:
 
 def _credential() -> Row:
     cwt = b"\xd2" + enc([enc({1: -7}), {}, enc(CLAIMS), SIGNATURE])
-    return {"kind": "credential", "name": "a credential", "requirement": "CWP-21.4-1", "hex": cwt.hex(),
+    return {"kind": "credential", "name": "a signed credential", "requirement": "CWP-21.4-1", "hex": cwt.hex(),
             "issuer-scalar": f"{ISSUER:064x}", "user-scalar": f"{USER:064x}", "principal": "up.rip", "network": "alpha"}  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def _allowed() -> list[Row]:
         ([], "discovery", "other", False),
     ]
     return [
-        {"kind": "allowed", "name": f"{' '.join(limits) or 'nothing'}: {agent}.{action}", "requirement": "CWP-21.6-2",
+        {"kind": "allowed", "name": f"{' '.join(limits) or 'nothing'}: {agent} {action}", "requirement": "CWP-21.6-2",
          "limits": limits, "agent": agent, "action": action, "allowed": allowed}
         for limits, agent, action, allowed in cases
     ]  # fmt: skip
