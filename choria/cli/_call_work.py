@@ -38,7 +38,7 @@ from choria.programs.interfaces import (
     find_interface,
     open_cache,
 )
-from choria.programs.rollout import Orders
+from choria.programs.orders import Orders
 from choria.programs.shutdown import until_told_to_stop
 from choria.telemetry import use_colour
 

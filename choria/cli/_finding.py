@@ -27,7 +27,8 @@ class Finding:
     options: Annotated[
         list[str] | None, Parameter(name=["--do", "--discovery-option"], negative="")
     ] = None
-    nodes: Annotated[str | None, Parameter(name="--nodes")] = None
+    # "-" is a value, though it begins like a flag.
+    nodes: Annotated[str | None, Parameter(name="--nodes", allow_leading_hyphen=True)] = None
     discovery_timeout: Annotated[float | None, Parameter(name="--discovery-timeout")] = None
 
     def choice(self, timeout_s: float | None = None) -> Choice:

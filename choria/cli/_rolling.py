@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from choria.client import Amount, RolloutConfig
-    from choria.programs.rollout import Orders
+    from choria.programs.orders import Orders
 
 
 @Parameter(name="*")
@@ -58,7 +58,7 @@ class RollingOut:
         """
         from choria.client import DEFAULT_SLEEP_S, Order, RolloutPlan, check_plan, parse_amount
         from choria.errors import UsageError
-        from choria.programs.rollout import Orders, check_orders
+        from choria.programs.orders import Orders, check_orders
 
         def amount(flag: str, text: str | None) -> Amount | None:
             return None if text is None else parse_amount(text, flag)

@@ -24,7 +24,8 @@ from choria.errors import Interrupted
 
 from .call_plan import CallPlan
 from .fleet import Question, connected, list_if_asked, listed_only, scope_of
-from .rollout import Nobody, Operator, Orders, Rolling, roll_out, settle
+from .orders import Nobody, Operator, Orders
+from .rollout import Rolling, roll_out, settle
 
 REFRESH_S = 0.1
 """Answers are shown at most ten times a second, however fast they come."""
@@ -81,6 +82,11 @@ class Taken:
         """The nodes are known."""
         self._expected = len(found.names)
         self.watcher.found(found)
+
+    def expect(self, count: int) -> None:
+        """So many of them are asked."""
+        self._expected = count
+        self.watcher.progress_is(self._answered, count)
 
     def answer(self, answer: Answer) -> None:
         """One of them has answered."""
@@ -222,6 +228,7 @@ def _rolling(
         timeout_s=taken.plan.timeout_s + question.config.discovery_timeout_s,
         on_answer=taken.answer,
         operator=conduct.operator,
+        on_chosen=taken.expect,
     )
 
 

@@ -29,7 +29,8 @@ from choria.client import (
 from choria.client.methods import Method, Wanted, list_nodes
 from choria.errors import ConfigError, Interrupted, UsageError
 from choria.filters import Filter
-from choria.programs.rollout import Orders, Rolling, roll_out
+from choria.programs.orders import Orders
+from choria.programs.rollout import Rolling, roll_out
 from choria.trust import Role
 from tests.support.network import a_network
 from tests.support.scripted_node import Said, honest, run_scripted, silent

@@ -15,7 +15,7 @@ from choria.client import (
 )
 from choria.client.calls import Call
 from choria.errors import UsageError
-from choria.programs.rollout import Orders, check_orders, reason_to_confirm
+from choria.programs.orders import Orders, check_orders, reason_to_confirm
 
 AMOUNTS = [
     # text, of how many, rounded down, as a step, as failures
