@@ -68,9 +68,11 @@ def go_on(stage: Stage, name: str) -> None:
     stage.processes[name].send_signal(signal.SIGCONT)
 
 
-async def log_says(stage: Stage, name: str, text: str, times: int = 1) -> None:
+async def log_says(
+    stage: Stage, name: str, text: str, times: int = 1, within_s: float = EVENT_WITHIN_S
+) -> None:
     """Wait until a process's log holds ``text`` so often: other processes offer no event."""
     log = stage.folder / f"{name}.log"
-    with trio.fail_after(EVENT_WITHIN_S):
+    with trio.fail_after(within_s):
         while log.read_text(errors="replace").count(text) < times:  # noqa: ASYNC110
             await trio.sleep(0.05)
