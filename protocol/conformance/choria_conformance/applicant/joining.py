@@ -179,14 +179,9 @@ def _token_body(door: Door, **changes: Any) -> bytes:
 # What, from the door to a text that is no token.
 NO_TOKEN: Final[dict[str, Callable[[Door], str]]] = {
     "wrong-check": lambda door: token_text(_token_body(door), b"\0\0\0\0"),
-    "cut-off": lambda door: door.token.text([door.address])[:-5],
     "another-prefix": lambda door: "cwpe2-" + door.token.text([door.address])[6:],
-    "padding": lambda door: door.token.text([door.address]) + "=",
     "version-2": lambda door: token_text(_token_body(door, _0=2)),
-    "no-doors": lambda door: token_text(_token_body(door, _1=[])),
     "short-secret": lambda door: token_text(_token_body(door, _4=bytes(31))),
-    "rights-2": lambda door: token_text(_token_body(door, _7=2)),
-    "indefinite": lambda door: token_text(b"\x9f" + _token_body(door)[1:] + b"\xff"),
 }
 
 
@@ -223,11 +218,9 @@ NOT_USED: Final[dict[str, Answer]] = {
         asked, asked.door.certificate(asked.frame, recipe=member("client", NAME))),
     "by-the-client-issuer": lambda asked: issued(
         asked, asked.door.certificate(asked.frame, issuer="clients")),
-    "by-the-root": lambda asked: issued(asked, asked.door.certificate(asked.frame, issuer="root")),
     "no-certificate": lambda asked: issued(asked, b"no certificate"),
     "65537-bytes": lambda _: head(2, 65537) + bytes(65537),
     "no-frame": lambda _: b"\xff" * 10,
-    "anchors-again": lambda asked: [Enrol.ANCHORS, *asked.door.anchors],
     "cut-off": lambda asked: framed(encode(honest(asked)))[:-1],
 }  # fmt: skip
 _NUMBERS: Final = {"65537-bytes": "18.1-4", "no-frame": "18.1-3", "cut-off": "18.1-3"}

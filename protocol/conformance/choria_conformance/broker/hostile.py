@@ -71,7 +71,7 @@ HOSTILE: Final = (
     ("client-publishes-on-a-stream", "14.1-1", "client-1", "publish", "choria/stream/x", None),
     ("client-administers", "14.1-1", "client-1", "publish", "sys/admin/choria", None),
     ("client-traces", "14.1-1", "client-1", "publish", "sys/trace/choria", None),
-    ("client-publishes-trust", "14.1-1", "client-1", "publish", "sys/trust/alpha", None),
+    ("client-publishes-trust", "14.1-1", "client-1", "publish", "sys/trust/tokyo", None),
     ("client-asks-for-presence-of-no-collective", "14.1-1", "client-1", "publish", "sys/presence/nowhere", None),
     ("client-federates-trust", "14.1-1", "client-1", "publish", "federation/tokyo/sys/trust/tokyo", None),
     ("client-federates-replies", "14.1-1", "client-1", "publish", f"federation/tokyo/choria/reply/alpha/{INBOX}/{SESSION}/r1", None),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import trio
 
 from choria_conformance.authority import FAR
-from choria_conformance.frames import Frame, Kind
+from choria_conformance.frames import Frame, Kind, name_of
 from choria_conformance.launch import program
 from choria_conformance.names import fresh_word, inbox
 from choria_conformance.peer import Peer
@@ -58,13 +58,25 @@ class Side:
 
     async def published(self) -> Frame:
         """The next PUBLISH of the relay."""
-        return await self.link.expect(Kind.PUBLISH, within_s=WITHIN_S)
+        return await self.expect(Kind.PUBLISH)
+
+    async def expect(self, kind: Kind) -> Frame:
+        """The next frame that is no SUBSCRIBE, which must be of this kind."""
+        with trio.move_on_after(WITHIN_S):
+            while (frame := await self.link.frame(WITHIN_S))[0] == Kind.SUBSCRIBE:
+                self.subscribed += [(pattern, frame[2]) for pattern in frame[1]]
+            check(frame[0] == kind, f"{name_of(frame)} came where {kind.name} was expected")
+            return frame
+        raise Failed(f"nothing but SUBSCRIBE came within {WITHIN_S:g} s")
 
     async def expect_quiet(self, *others: Kind) -> None:
         """Nothing is published here for a while, behind the answer to a PING of ours."""
         await trio.sleep(QUIET_S)
         for frame in await self.link.settle():
-            check(frame[0] in others, f"frame {frame[:3]} came where nothing was expected")
+            check(
+                frame[0] in (Kind.SUBSCRIBE, *others),
+                f"frame {frame[:3]} came where nothing was expected",
+            )
 
 
 class RelayLab:
