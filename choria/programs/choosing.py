@@ -99,7 +99,7 @@ def _defaults(method: Method, config: DiscoveryConfig) -> dict[str, str]:
 async def _puppetdb(config: ClientConfig, url: str) -> PuppetDb:
     """Where PuppetDB is and who we are to it. Raises ConfigError for what nobody said."""
     own = config.discovery.puppetdb
-    ca, certificate, key = own.ca, own.certificate, own.key
+    ca, certificate, key = own.ca_file, own.certificate_file, own.key_file
     if ca is None or certificate is None or key is None:
         ours = await trio.to_thread.run_sync(
             lambda: credentials_from(config, Role.CLIENT, brokers=config.brokers)
@@ -108,7 +108,7 @@ async def _puppetdb(config: ClientConfig, url: str) -> PuppetDb:
         ca = ca or (ours.folder / "certs/ca.pem" if is_puppet_folder(ours.folder) else None)
     if ca is None:
         raise ConfigError(
-            "--dm puppetdb: set ca in [discovery.puppetdb] to the PEM file of the CA that vouches for it"
+            "--dm puppetdb: set ca_file in [discovery.puppetdb] to the PEM file of the CA that vouches for it"
         )
     return PuppetDb(servers=await _servers(config, url), ca=ca, certificate=certificate, key=key)
 

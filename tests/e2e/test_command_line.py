@@ -42,7 +42,7 @@ ROWS = [
     ("ping --json --jsonl", 2, "cannot be had together"),
     ("discover --nodes missing.txt", 1, "missing.txt: cannot be read"),
     ("discover --nodes client.toml", 1, "no names of nodes"),
-    ("discover --dm puppetdb", 1, "set ca in [discovery.puppetdb]"),
+    ("discover --dm puppetdb", 1, "set ca_file in [discovery.puppetdb]"),
     ("discover --dm inventory --do file=client.toml", 1, "no inventory"),
     ("discover --dm external --do command=nowhere", 1, "cannot be run"),
     ("call rpcutil ping --limit 0", 2, "--limit '0'"),

@@ -13,16 +13,16 @@ class PuppetDbConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     Attributes:
         url: ``https://host:8081``; by default what the ``_x-puppet-db._tcp`` record of
             ``srv_domain`` says.
-        ca: PEM file of the CA that vouches for PuppetDB; by default Puppet's, where our credentials
+        ca_file: PEM file of the CA that vouches for PuppetDB; by default Puppet's, where our credentials
             are Puppet's.
-        certificate: PEM file of our certificate; by default the one of our credentials.
-        key: Its key.
+        certificate_file: PEM file of our certificate; by default the one of our credentials.
+        key_file: Its key, in PEM.
     """
 
     url: str = ""
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
 
 
 class CommandDiscovery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -47,7 +47,7 @@ class PuppetDb:
         try:
             context.load_verify_locations(self.ca)
         except (OSError, ssl.SSLError) as exc:
-            raise ConfigError(f"discovery.puppetdb.ca: {self.ca}: {_reason(exc)}") from exc
+            raise ConfigError(f"discovery.puppetdb.ca_file: {self.ca}: {_reason(exc)}") from exc
         try:
             context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as exc:
