@@ -48,12 +48,18 @@ def write_object(folder: Path, now_ms: int) -> tuple[Path, TrustNumber]:
         bundles = tuple(each.read_bytes() for each in _bundle_files(folder)[-KEPT_BUNDLES:])
     try:
         data = TrustObject(first.network, bundles, lists).encode()
-        number = first.taking(data, now_ms).number
+        after = first.taking(data, now_ms)
     except TrustError as exc:
         raise CaError(f"the trust object of {folder} would be refused by members: {exc}") from exc
+    if after.bundle and after.stores != first.stores:
+        # Members would keep the lists of an issuer that is gone here, and find later objects older.
+        raise CaError(
+            "issuers were added, switched or retired since the root last said who they are: `choria-trio ca bundle` "
+            "has it say so, and tells everybody"
+        )
     with os_errors(f"write {path}"):
         write_folder(folder, {path.name: (data, PUBLIC_MODE)})
-    return path, number
+    return path, after.number
 
 
 def sign_bundle(folder: Path, now_ms: int, *, passphrase: bytes | None = None) -> Path:
