@@ -7,7 +7,6 @@ restarted. A job is its caller's alone.
 
 from __future__ import annotations
 
-import secrets
 import signal
 from typing import Any, Final
 
@@ -85,9 +84,10 @@ class _Shell:
         if not 0 < timeout_s <= MAX_TIMEOUT_S:
             raise AgentError(f"timeout {timeout_s}: 1 to {MAX_TIMEOUT_S} seconds", statuscode=4)
         argv = [_SHELL, "-c", inputs["command"]]
-        spec = spec_for(
-            context, secrets.token_hex(16), ("shell", action), argv, timeout_s=timeout_s
-        )
+        # Named by its request, which nobody can send twice: so one signed question about a job serves
+        # every node that the request went to, and a job can be ended whose start nobody heard of.
+        job_id = context.request_id.hex()
+        spec = spec_for(context, job_id, ("shell", action), argv, timeout_s=timeout_s)
         return await start_job(self._store, spec)
 
     async def _own(self, job_id: str, context: ActionContext) -> Job:

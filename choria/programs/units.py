@@ -19,10 +19,18 @@ Restart=always
 RestartSec=5
 LimitNOFILE=65536
 UMask=0077
-
+{more}
 [Install]
 WantedBy=multi-user.target
 """
+
+_MORE = {
+    "node": """\
+# Commands that callers started are jobs of their own, and outlive a restart of the node.
+KillMode=process
+"""
+}
+"""What the unit of one program has more; the programs that agents run are ended by the node itself."""
 
 
 def unit_text(program: str, config: Path) -> str:
@@ -31,7 +39,9 @@ def unit_text(program: str, config: Path) -> str:
     for word in words:
         if any(char.isspace() or char in "\"'\\%$" for char in word):
             raise ConfigError(f"{word!r} cannot stand in a unit of systemd: choose a plainer path")
-    return _UNIT.format(program=program, python=words[0], config=words[1])
+    return _UNIT.format(
+        program=program, python=words[0], config=words[1], more=_MORE.get(program, "")
+    )
 
 
 def write_unit(path: Path, program: str, config: Path) -> None:

@@ -11,7 +11,9 @@ from choria.trust import Principal, Role
 
 
 def a_context(
-    facts: Mapping[str, Any] | None = None, callerid: str = "choria=rip"
+    facts: Mapping[str, Any] | None = None,
+    callerid: str = "choria=rip",
+    request_id: bytes = b"r" * 16,
 ) -> ActionContext:
     """What an action would be told of a request of ``rip``."""
     node = NodeInfo(
@@ -26,7 +28,7 @@ def a_context(
         counters=dict,
     )
     return ActionContext(
-        request_id=b"r" * 16,
+        request_id=request_id,
         callerid=callerid,
         principal=Principal("alpha", Role.CLIENT, "rip"),
         collective="choria",

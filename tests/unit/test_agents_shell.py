@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,8 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
 async def act(agent: Any, action: str, who: str = "choria=rip", /, **inputs: Any) -> dict[str, Any]:
     checked = check_inputs(agent.ddl.actions[action], inputs)
     with trio.fail_after(20):
-        result: dict[str, Any] = await agent.actions[action](checked, a_context(callerid=who))
+        context = a_context(callerid=who, request_id=secrets.token_bytes(16))
+        result: dict[str, Any] = await agent.actions[action](checked, context)
     assert set(result) <= set(agent.ddl.actions[action].outputs)
     return result
 
@@ -84,6 +86,17 @@ async def test_output_is_read_while_it_runs_and_its_end_is_told_last(
     assert (len(heard), said["exitcode"]) == (100_006, 0)
 
 
+async def test_a_job_has_the_name_of_its_request_which_another_caller_cannot_take(
+    store: JobStore,
+) -> None:
+    start = shell_agent(store).actions["start"]
+    inputs = {"command": "sleep 1000", "timeout": 600}
+    with trio.fail_after(20):
+        assert (await start(inputs, a_context()))["id"] == (b"r" * 16).hex()
+        with pytest.raises(AgentError, match="there is a job"):
+            await start(inputs, a_context(callerid="choria=joe"))
+
+
 async def test_a_job_is_its_callers_alone(store: JobStore) -> None:
     agent = shell_agent(store)
     job = (await act(agent, "start", command="sleep 1000"))["id"]
@@ -128,7 +141,7 @@ async def test_the_executor_sees_every_job(store: JobStore) -> None:
         ({"command": "nosuch"}, set()),
         ({"identity": "web1"}, {job, other}),
         ({"identity": "web2"}, set()),
-        ({"requestid": (b"r" * 16).hex()}, {job, other}),
+        ({"requestid": job}, {job}),
         ({"since": 1_800_000_060, "before": 1_800_000_061}, {job, other}),
         ({"before": 1_800_000_060}, set()),
     ]

@@ -214,6 +214,8 @@ def test_units(tmp_path: Path) -> None:
     write_unit(path, "node", tmp_path / "node.toml")
     text = path.read_text()
     assert f"-m choria node --config {tmp_path}/node.toml\n" in text
+    assert "KillMode=process\n" in text  # jobs outlive a restart
+    assert "KillMode" not in unit_text("broker", tmp_path / "broker.toml")
     with pytest.raises(ConfigError, match="exists already"):
         write_unit(path, "node", tmp_path / "node.toml")
     for odd in ("a b.toml", "a%b.toml", "a\nExecStartPost=x", 'a"b'):

@@ -43,13 +43,16 @@ class JobStore:
         """Write the job down, and return the program that starts it and ends at once.
 
         Raises:
-            AgentError: the id is none, or too many jobs run.
+            AgentError: the id is none or taken, or too many jobs run.
         """
         self.prune()
         if sum(job.running for job in self.jobs()) >= MAX_RUNNING:
             raise AgentError(f"{MAX_RUNNING} jobs run on this node already")
         folder = self._path(spec.id)
-        folder.mkdir(mode=0o700, parents=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            raise AgentError(f"there is a job {spec.id} already") from None
         (folder / "job.json").write_bytes(msgspec.json.encode(spec))
         argv = (sys.executable, "-I", "-S", str(_KEEPER), str(folder))
         return Program(argv=argv, leave_children=True)
