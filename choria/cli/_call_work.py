@@ -43,8 +43,8 @@ from choria.programs.shutdown import until_told_to_stop
 from choria.telemetry import use_colour
 
 from ._asking import Asker, can_ask
-from ._call import Asking
 from ._call_help import action_text, agent_text, ask_for
+from ._call_options import Asking
 from ._chain import piped_nodes
 from ._finding import Finding
 from ._fleet_work import question_from, reporting
