@@ -28,6 +28,7 @@ from .client import calls as client_calls
 from .client import replies as client_replies
 from .door import asking as door_asking
 from .door import enrolling as door_enrolling
+from .node import credentials as node_credentials
 from .node import link as node_link
 from .node import requests as node_requests
 from .node import signatures as node_signatures
@@ -53,6 +54,7 @@ _MODULES = (
     node_link,
     node_requests,
     node_signatures,
+    node_credentials,
     client_calls,
     client_replies,
     relay_carrying,
