@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from choria.wire import parse_identity
 from . import new_rng
 from .connect import connector_from, foreign_issuers
 from .identity import credentials_from
+from .live import warn_of_end
 from .trust import fetch_trust, trust_store_from
 
 ADDS_AGENT: Final = frozenset({Method.BROADCAST, Method.INVENTORY, Method.EXTERNAL})
@@ -151,6 +153,7 @@ async def connected(question: Question) -> AsyncIterator[Caller]:
     credentials = credentials_from(
         config, Role.CLIENT, brokers=config.brokers, srv_domain=config.srv_domain
     )
+    warn_of_end(credentials, logging.ERROR)  # commands show nothing less
     store = trust_store_from(credentials, config.trust, credentials.folder)
     connector = connector_from(credentials, config.brokers, config.srv_domain)
     settings = SessionSettings(collectives=(config.collective,))

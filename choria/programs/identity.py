@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from choria.errors import ConfigError
+from choria.errors import ConfigError, TrustError
 from choria.net import (
     Credentials,
     PuppetConfig,
@@ -29,6 +29,8 @@ from . import environment
 from .logins import current_login, load_login
 
 log = logging.getLogger(__name__)
+
+EXPIRED = " expired "
 
 HOW_TO_ISSUE = (
     "make some with `choria-trio ca issue ROLE NAME --ca DIR --out DIR` and name the folder with --credentials "
@@ -90,7 +92,12 @@ def _own_credentials(folder: Path) -> Credentials:
             log.warning("%s: a new certificate was found half-way in, and put in force", folder)
     except OSError as exc:
         raise ConfigError(f"{folder}: a renewal cannot be brought to its end: {exc}") from exc
-    return load_credentials(folder)
+    try:
+        return load_credentials(folder)
+    except TrustError as exc:
+        if EXPIRED not in str(exc):
+            raise
+        raise TrustError(f"{exc}: `choria-trio ca renew {folder}` where the CA is") from exc
 
 
 async def watch_revocations(credentials: Credentials) -> None:

@@ -45,14 +45,20 @@ async def _look_on_hangup(live: LiveCredentials, also: Callable[[], object] | No
 
 async def _warn(live: LiveCredentials) -> None:
     while True:
-        if warning := life_of(live.current.certificate_der).warning(wall_clock_ms()):
-            log.warning(
-                "the certificate of %s %s: %s",
-                live.current.principal.label,
-                warning,
-                how_to_renew(live.current),
-            )
+        warn_of_end(live.current)
         await trio.sleep(WARN_EVERY_S)
+
+
+def warn_of_end(credentials: Credentials, level: int = logging.WARNING) -> None:
+    """Say loudly that a certificate ends soon, and what to do about it."""
+    if warning := life_of(credentials.certificate_der).warning(wall_clock_ms()):
+        log.log(
+            level,
+            "the certificate of %s %s: %s",
+            credentials.principal.label,
+            warning,
+            how_to_renew(credentials),
+        )
 
 
 def how_to_renew(credentials: Credentials) -> str:
