@@ -9,6 +9,7 @@ from .library import SHIPPED, ShippedAgent, shipped_ddl
 from .native import About, Agent, Input, Output, action, build_agent, make_document
 from .package import package_agent
 from .process import process_agent
+from .puppet import puppet_agent
 from .rpcutil import rpcutil_agent
 from .service import service_agent
 from .shell import shell_agent
@@ -28,6 +29,7 @@ __all__ = [
     "make_document",
     "package_agent",
     "process_agent",
+    "puppet_agent",
     "rpcutil_agent",
     "service_agent",
     "shell_agent",
@@ -42,5 +44,12 @@ def shipped_agents(jobs: JobStore | None = None) -> tuple[ShippedAgent, ...]:
     Args:
         jobs: where commands that outlive their request are kept; without it nobody can start any.
     """
-    always = (file_agent(), package_agent(), process_agent(), rpcutil_agent(), service_agent())
+    always = (
+        file_agent(),
+        package_agent(),
+        process_agent(),
+        puppet_agent(jobs),
+        rpcutil_agent(),
+        service_agent(),
+    )
     return always if jobs is None else (*always, executor_agent(jobs), shell_agent(jobs))

@@ -12,7 +12,7 @@ from choria.ddl import AgentDDL, parse_ddl
 from choria.node import Action
 
 SHIPPED: Final = frozenset(
-    {"executor", "file", "package", "process", "rpcutil", "service", "shell"}
+    {"executor", "file", "package", "process", "puppet", "rpcutil", "service", "shell"}
 )
 
 

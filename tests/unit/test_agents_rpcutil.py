@@ -85,7 +85,7 @@ async def test_ping_and_collectives() -> None:
 
 async def test_inventory() -> None:
     inventory = await run("inventory")
-    assert inventory["agents"] == ["file", "package", "process", "rpcutil", "service"]
+    assert inventory["agents"] == ["file", "package", "process", "puppet", "rpcutil", "service"]
     assert inventory["facts"] == FACTS
     assert inventory["classes"] == ["apache"]
 
