@@ -50,7 +50,7 @@ class Cost:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     memory_mib: float = 0.0
-    _wall_at: float = 0.0
+    began_at: float = 0.0  # of time.perf_counter()
     _cpu_at: float = 0.0
     _memory_at: float = 0.0
 
@@ -58,12 +58,12 @@ class Cost:
         """The answers lie ready."""
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
         self._memory_at = _status_mib("VmRSS")
-        self._wall_at, self._cpu_at = time.perf_counter(), time.process_time()
+        self.began_at, self._cpu_at = time.perf_counter(), time.process_time()
 
     def end(self) -> None:
         """All have been believed."""
         self.cpu_s = time.process_time() - self._cpu_at
-        self.wall_s = time.perf_counter() - self._wall_at
+        self.wall_s = time.perf_counter() - self.began_at
         self.memory_mib = _status_mib("VmHWM") - self._memory_at
 
 
