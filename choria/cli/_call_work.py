@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TextIO
 
 import attrs
 import trio
 
 from choria.client import (
+    AgentNotFound,
     Call,
     DdlCache,
     Exit,
-    KnownDdl,
     exit_if,
     exit_of_call,
     exit_of_rollout,
     parse_reply_filter,
 )
-from choria.ddl import missing_inputs
-from choria.errors import DDLError, UsageError
+from choria.errors import UsageError
 from choria.programs.call import Conduct, Outcome, run_call, send_call
 from choria.programs.call_plan import (
     CallPlan,
@@ -34,8 +32,6 @@ from choria.programs.call_plan import (
 from choria.programs.fleet import Question
 from choria.programs.interfaces import (
     aggregate_plugins,
-    fetch_interface,
-    find_interface,
     open_cache,
 )
 from choria.programs.orders import Orders
@@ -43,7 +39,8 @@ from choria.programs.shutdown import until_told_to_stop
 from choria.telemetry import use_colour
 
 from ._asking import Asker, can_ask
-from ._call_help import action_text, agent_text, ask_for
+from ._call_help import action_text, agent_text
+from ._call_inputs import asked_inputs, enough_share, input_of, interface_of, note, refresh_hint
 from ._call_options import Asking
 from ._chain import piped_nodes
 from ._finding import Finding
@@ -58,7 +55,6 @@ from ._screen import Screen
 from ._terminal import Paper, can_redraw, environment, paper_for, width_of
 from ._views import view_for
 
-MAX_INPUT_BYTES = 1 << 20
 TO_STDOUT = ("", "group", "table")
 """Forms for people: the summary stands below the replies. With the others it goes to stderr."""
 
@@ -93,11 +89,11 @@ def run_order(order: Order) -> int:
 
 def _help(order: Order) -> int:
     question, cache = _question(order), open_cache()
-    known = _interface(order, question, cache)
+    known = interface_of(order.words[0], question, cache, refresh=order.asking.refresh)
     if len(order.words) == 1:
         print(agent_text(known))
     else:
-        print(action_text(known, find_action(known.ddl, order.words[1], _refresh_hint(known))))
+        print(action_text(known, find_action(known.ddl, order.words[1], refresh_hint(known))))
     return Exit.OK
 
 
@@ -106,8 +102,7 @@ def _run(order: Order) -> int:
     question, cache = _question(order), open_cache()
     plan = _plan(order, question, cache)
     if plan.targets == ():
-        print("choria-trio: the JSON on standard input names no nodes", file=sys.stderr)
-        return Exit.NO_NODES
+        raise AgentNotFound("the JSON on standard input names no nodes: nobody is asked")
     orders = _orders(order, question, plan)
     if order.asking.no_wait:
         return _send(order, question, plan, orders)
@@ -130,18 +125,22 @@ def _check(order: Order) -> None:
             "--reply-to: replies go to the inbox of who asked, and no broker lets a request name another; "
             "--no-wait sends without waiting, --jsonl --output FILE collects replies in a file"
         )
-    _ = _share(order.output.ok_if)
+    _ = enough_share(order.output.ok_if)
 
 
 def _plan(order: Order, question: Question, cache: DdlCache) -> CallPlan:
     agent, action, *pairs = order.words
     replies = order.output.filter_replies
     chosen = None if replies is None else parse_reply_filter(replies)
-    texts = dict(_from_file(*pair) for pair in parse_pairs(pairs).items())
-    known = None if order.asking.no_ddl else _interface(order, question, cache)
-    hint = _refresh_hint(known)
+    texts = dict(input_of(*pair) for pair in parse_pairs(pairs).items())
+    known = (
+        None
+        if order.asking.no_ddl
+        else interface_of(order.words[0], question, cache, refresh=order.asking.refresh)
+    )
+    hint = refresh_hint(known)
     if known is not None and sys.stdin.isatty() and sys.stderr.isatty():
-        texts |= _asked(known, action, texts, hint)
+        texts |= asked_inputs(known, action, texts, hint)
     what = judge_inputs(known, Call(agent=agent, action=action, inputs=dict(texts)), hint)
     return CallPlan(
         what=what,
@@ -171,54 +170,6 @@ def _orders(order: Order, question: Question, plan: CallPlan) -> Orders:
             "--no-wait waits for nobody, and steps are taken by what nodes answer: leave one of them away"
         )
     return orders
-
-
-def _asked(known: KnownDdl, action: str, texts: dict[str, str], hint: str) -> dict[str, str]:
-    ddl = find_action(known.ddl, action, hint)
-    return {item.name: ask_for(ddl, item) for item in missing_inputs(ddl, texts)}
-
-
-def _from_file(key: str, text: str) -> tuple[str, str]:
-    """``key@=FILE`` takes the file's text, without a final line feed; ``key=value`` the value."""
-    if not key.endswith("@"):
-        return key, text
-    try:
-        with Path(text).open("rb") as file:
-            data = file.read(MAX_INPUT_BYTES + 1)
-        if len(data) > MAX_INPUT_BYTES:
-            raise DDLError(f"input {key[:-1]}: {text} is longer than {MAX_INPUT_BYTES} bytes")
-        return key[:-1], data.decode().removesuffix("\n")
-    except OSError as wrong:
-        raise DDLError(f"input {key[:-1]}: {text}: {wrong.strerror}") from wrong
-    except UnicodeDecodeError as wrong:
-        raise DDLError(f"input {key[:-1]}: {text} is no text in UTF-8") from wrong
-
-
-def _interface(order: Order, question: Question, cache: DdlCache) -> KnownDdl:
-    """The agent's DDL: known here and new enough, or asked of the fleet and then kept."""
-    agent = order.words[0]
-    known = find_interface(question, agent, cache)
-    old = (
-        known is not None and known.age_s is not None and known.age_s > question.config.ddl_cache_s
-    )
-    if known is not None and not old and not order.asking.refresh:
-        return known
-    handed = trio.run(fetch_interface, question, agent)
-    cache.put(handed.kept)
-    if known is not None and known.age_s is not None and known.sha256 != handed.kept.sha256:
-        _note(f"the DDL of {agent} has changed in the fleet since it was kept")
-    if handed.others:
-        _note(f"{', '.join(handed.others)} have another DDL of {agent} than {handed.kept.nodes[0]}")
-    origin = f"{', '.join(handed.kept.nodes)} of {handed.kept.network}, just now"
-    return KnownDdl(ddl=handed.ddl, origin=origin, sha256=handed.kept.sha256, age_s=0.0)
-
-
-def _refresh_hint(known: KnownDdl | None) -> str:
-    return "" if known is None else f" (by the DDL of {known.origin}; --refresh asks the fleet)"
-
-
-def _note(text: str) -> None:
-    print(f"choria-trio: {text}", file=sys.stderr, flush=True)
 
 
 def _question(order: Order) -> Question:
@@ -284,30 +235,16 @@ def _send(order: Order, question: Question, plan: CallPlan, orders: Orders) -> i
         }
         print(json.dumps(document, indent=2))
     else:
-        _note(f"handed to {sent.handed or 0} of {len(names)} nodes; nobody waits for their replies")
+        note(f"handed to {sent.handed or 0} of {len(names)} nodes; nobody waits for their replies")
     if not names:
         return Exit.NO_NODES
     return Exit.SILENT if sent.without or sent.partial else Exit.OK
 
 
 def _exit_code(order: Order, outcome: Outcome) -> int:
-    share = _share(order.output.ok_if)
+    share = enough_share(order.output.ok_if)
     if share is None:
         code = exit_of_call(outcome.result, outcome.refused)
     else:
         code = exit_if(outcome.result, outcome.refused, share)
     return code if outcome.rolled is None else exit_of_rollout(outcome.rolled, code)
-
-
-def _share(text: str | None) -> float | None:
-    if text is None:
-        return None
-    if text in ("any", "all"):
-        return 0.0 if text == "any" else 1.0
-    try:
-        share = float(text.removesuffix("%")) / 100
-    except ValueError:
-        share = -1.0
-    if not text.endswith("%") or not 0 < share <= 1:
-        raise UsageError(f"--ok-if {text!r}: write any, all, or a share such as 90%")
-    return share

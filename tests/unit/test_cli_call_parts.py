@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from choria.cli._call_help import TRIES, ask_for
+from choria.cli._call_inputs import MAX_INPUT_BYTES, enough_share, input_of
 from choria.cli._call_names import CACHE, FOLDERS, SHIPPED, known_names
-from choria.cli._call_work import MAX_INPUT_BYTES, _from_file, _share
 from choria.cli._outfile import output_to
 from choria.ddl import ActionDDL, InputItem, missing_inputs
 from choria.errors import DDLError, UsageError
@@ -96,16 +96,16 @@ def test_what_is_no_pair(pairs: list[str], why: str) -> None:
 def test_a_file_is_read_only_when_it_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "value"
     path.write_text("line 1\nline 2\n")
-    assert _from_file("key@", str(path)) == ("key", "line 1\nline 2")
-    assert _from_file("key", f"@{path}") == ("key", f"@{path}")
+    assert input_of("key@", str(path)) == ("key", "line 1\nline 2")
+    assert input_of("key", f"@{path}") == ("key", f"@{path}")
     with pytest.raises(DDLError, match="No such file"):
-        _from_file("key@", str(tmp_path / "none"))
+        input_of("key@", str(tmp_path / "none"))
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(DDLError, match="no text in UTF-8"):
-        _from_file("key@", str(path))
+        input_of("key@", str(path))
     path.write_bytes(b"x" * (MAX_INPUT_BYTES + 1))
     with pytest.raises(DDLError, match="longer than"):
-        _from_file("key@", str(path))
+        input_of("key@", str(path))
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ SHARES = [(None, None), ("any", 0.0), ("all", 1.0), ("90%", 0.9), ("100%", 1.0),
 
 @pytest.mark.parametrize(("text", "share"), SHARES)
 def test_shares(text: str | None, share: float | None) -> None:
-    assert _share(text) == share
+    assert enough_share(text) == share
 
 
 @pytest.mark.parametrize("text", ["some", "90", "0%", "101%", "-1%", "nan%", ""])
 def test_what_is_no_share(text: str) -> None:
     with pytest.raises(UsageError, match="write any, all"):
-        _share(text)
+        enough_share(text)
 
 
 def test_help_knows_agents_from_names_of_files(
