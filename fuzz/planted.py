@@ -80,6 +80,12 @@ def _in_any_group(original: Any) -> Any:
     return may_subscribe
 
 
+def _whoever_signed(_original: object) -> Any:
+    bundles, cose = import_module("choria.trust.bundles"), import_module("choria.trust.cose")
+    read = vars(bundles)["_read"]
+    return lambda message, _roots, _now_ms: read(cose.open1(message).payload)
+
+
 def _never_new(_original: object) -> Any:
     seen = import_module("choria.trust").Seen
     return lambda *_: seen.NEW
@@ -156,6 +162,14 @@ PLANTS: dict[str, Plant] = {
         "ddl_parse", "choria.ddl.inputs:JUDGES", lambda judges: {**judges, "string": lambda *_: ""}
     ),
     "paths are not bounded": Plant("fact_paths", "choria.filters.paths:check_path", _always(None)),
+    "an older list replaces a newer one": Plant(
+        "trust_object",
+        "choria.trust.standing:_is_newer",
+        _always(True),  # noqa: FBT003
+    ),
+    "any root may sign a bundle": Plant(
+        "trust_object", "choria.trust.standing:open_bundle", _whoever_signed
+    ),
 }
 
 
