@@ -69,7 +69,7 @@ def test_enough_cases_of_each_profile(suite) -> None:
     assert profiles.count("client") >= 20
     assert profiles.count("relay") >= 30
     assert profiles.count("door") >= 80
-    assert profiles.count("applicant") >= 40
+    assert profiles.count("applicant") >= 30
 
 
 def test_drafts_are_marked_in_their_sections_and_nowhere_else(suite) -> None:
