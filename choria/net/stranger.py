@@ -112,7 +112,7 @@ class Stranger:
             self.link_pass = door.issuers.pass_of(identified)
             return identified.check(door.roles, door.now_ms())
         except Revoked as error:
-            raise Refused(Reason.REVOKED, str(error)) from error
+            raise Refused(Reason.REVOKED, str(error)) from error  # CWP-20.4-1
         except TrustError as error:
             raise Refused(Reason.IDENTITY_REFUSED, str(error)) from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from choria.broker import Hub, Permissions
 from choria.errors import BrokerUnreachable
 from choria.net import (
     Credentials,
@@ -20,7 +21,9 @@ from choria.net import (
     wall_clock_ms,
 )
 from choria.trust import Principal, Role
+from choria.wire import Limits
 from tests.support.puppet_world import PuppetWorld, new_world
+from tests.support.seeds import seeded
 from tests.support.switches import EchoSwitch
 from tests.support.tls_world import Port, a_port, a_tls_session
 
@@ -160,3 +163,41 @@ async def test_a_certificate_of_the_companys_root_is_nobodys(tmp_path: Path) -> 
     site.world.add(tmp_path, site.world.certificate(RIP, issuer=site.world.root), RIP)
     async with a_puppet_port(broker) as (port, _), a_tls_session(port.number, member) as session:
         assert "broker refused our certificate" in await _why(session)
+
+
+async def test_the_links_of_the_revoked_end_when_the_list_says_so(tmp_path: Path) -> None:
+    """CWP-20.4-2 with Puppet's CA: the file is read again, one link ends, the other stays."""
+    site = Site(tmp_path)
+    broker = site.of(Role.BROKER, BROKER)
+    rip = site.of(Role.CLIENT, RIP, brokers=[BROKER])  # serial 2
+    web = site.of(Role.NODE, WEB, brokers=[BROKER])
+    file = broker.revocation_file
+    assert file is not None
+    limits = Limits()
+    permissions = Permissions(broker.network, ["choria"])
+    hub = Hub(broker.network, BROKER, limits, permissions, wall_clock_ms, seeded(5))
+    hub.rounds.judge_by(broker.issuers.inspect)
+    async with a_port(hub, broker, limits=limits) as port, trio.open_nursery() as nursery:
+
+        def changed() -> None:
+            hub.rounds.begin()
+            port.engine.rouse()
+
+        nursery.start_soon(file.run, changed)
+        async with (
+            a_tls_session(port.number, rip) as gone,
+            a_tls_session(port.number, web) as stays,
+        ):
+            await gone.wait_connected(5)
+            await stays.wait_connected(5)
+            beside = tmp_path / "crl.new"
+            beside.write_bytes(site.world.crls(2, number=2))
+            beside.replace(tmp_path / "crl.pem")
+            with trio.fail_after(20):
+                while gone.connected:  # it may not look before the file is there
+                    file.look_now()
+                    await trio.sleep(0.05)
+            assert "revoked: certificate of client rip.mcollective (serial 2)" in gone.last_error
+            assert stays.connected
+            assert stays.links == 1
+        nursery.cancel_scope.cancel()

@@ -1,4 +1,7 @@
-"""A node and a client are revoked while they are connected: real processes, one command (CWP-20.4)."""
+"""A node and a client are revoked while they are connected: real processes, one command.
+
+The reasons are told at both ends (CWP-20.4-1, CWP-20.4-4).
+"""
 
 from __future__ import annotations
 
