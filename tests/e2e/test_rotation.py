@@ -260,3 +260,25 @@ async def test_an_operator_is_told_before_and_after_it_is_too_late(tmp_path: Pat
             assert ("web1" in out) is (exits == 0)
         await fleet.first.run("ca", "renew", "net/client")
         assert "ends" not in (await fleet.first.run("ping"))[1]
+
+
+async def test_the_root_s_word_carries_a_rotation_to_everybody(tmp_path: Path) -> None:
+    """``ca bundle`` instead of files by hand: members learn of the new issuer over their links."""
+    async with a_fleet(tmp_path) as fleet:
+        rotate, bundle = ("ca", "rotate", "nodes"), ("ca", "bundle")
+        await fleet.first.run(*rotate, "add")
+        await fleet.first.run(*bundle)
+        for name in NODES:
+            await fleet.says(f"{name}.log", "is in force")
+        await fleet.first.run(*rotate, "switch")
+        await fleet.first.run(*bundle)
+        for name in NODES:
+            await fleet.says(f"{name}.log", "renewed: ")
+        assert await fleet.ask() == set(NODES)
+        await fleet.first.run("ca", "renew", "net/node/credentials")
+        await fleet.first.run(*rotate, "retire")
+        await fleet.first.run(*bundle)
+        for name in NODES:
+            await fleet.says(f"{name}.log", "is in force", 3)
+        assert await fleet.ask() == set(NODES)
+        assert fleet.links() == {"web1": 2, "web2": 2}
