@@ -28,8 +28,8 @@ NAMES_OF_SECRETS = re.compile(
     r"password|passphrase|secret|pin\b|private|token|key\b", re.IGNORECASE
 )
 A_FILE = re.compile(r"[-_]file\Z")
-HARMLESS = {"--token-only", "--no-token-only"}
-"""What is printed."""
+HARMLESS = {"--token-only", "--no-token-only", "--password-stdin"}
+"""What is printed, or says that standard input holds it."""
 
 
 @pytest.fixture(scope="module")
