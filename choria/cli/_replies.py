@@ -105,7 +105,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex()
     short = json.dumps(value, ensure_ascii=False, default=_plain)
-    if len(short) > SHORT_JSON:
+    flat = isinstance(value, list) and not any(isinstance(each, dict | list) for each in value)
+    if len(short) > SHORT_JSON and not flat:  # a list of words is broken at its spaces
         short = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     return harmless(short)
 
