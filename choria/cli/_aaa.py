@@ -139,8 +139,9 @@ def add(
     Examples:
         choria-trio aaa user add rip --allow 'service.*' --allow package.status
     """
-    from choria.programs.aaa import UserWish, add_user
+    from choria.programs.aaa import UserWish, add_user, check_new_user
 
+    check_new_user(_config(config), name)
     wish = UserWish(allowed=tuple(allow or ()), grants=tuple(grant or ()), policy=policy, rego=rego)
     add_user(_config(config), name, wish, _new_password(name, from_stdin=password_stdin))
     print(f"User {name} may log in; policies know the caller as up={name}.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,10 +36,10 @@ from choria.aaa import (
     write_users,
 )
 from choria.enrol import AAA_GRANT, MAX_PASSWORD_BYTES, Way
-from choria.errors import ConfigError
+from choria.errors import ConfigError, TrustError
 from choria.net import Credentials, load_credentials, serve_login_socket, wall_clock_ms
 from choria.node import AuditLog, AuditTrail
-from choria.trust import Role
+from choria.trust import Role, login_name
 
 from .ca import issue_credentials, read_passphrase
 from .files import write_atomically
@@ -263,9 +265,35 @@ def list_users(config: AaaConfig) -> dict[str, User]:
 
 
 def _change(config: AaaConfig, change: Callable[[dict[str, User]], object]) -> None:
-    users = read_users(config.users)
-    change(users)
-    write_users(config.users, users)
+    """One change at a time: two operators who add a user each add two."""
+    with _locked(config.users):
+        users = read_users(config.users)
+        change(users)
+        write_users(config.users, users)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{lock}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def check_new_user(config: AaaConfig, name: str) -> None:
+    """Before a password is asked for. Raises ConfigError: there is one already, or it is no name."""
+    try:
+        login_name("up", name)
+    except TrustError as error:
+        raise ConfigError(str(error)) from error
+    if name in read_users(config.users):
+        raise ConfigError(f"there is a user {name} already: `choria-trio aaa user passwd {name}`")
 
 
 def _known(users: dict[str, User], name: str) -> str:

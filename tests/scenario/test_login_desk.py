@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from choria.aaa import User, read_users, write_users
+from choria.aaa import AaaConfig, User, read_users, write_users
 from choria.enrol import (
     DeviceBegin,
     Granted,
@@ -22,6 +24,7 @@ from choria.enrol import (
 )
 from choria.errors import ConfigError
 from choria.policy import Outcome
+from choria.programs.aaa import set_disabled
 from choria.trust import Role
 from tests.support.logins import (
     PASSWORD,
@@ -277,3 +280,15 @@ async def test_a_cancelled_login_issues_nothing(tmp_path: Path, autojump_clock: 
         await world.login()
     assert scope.cancelled_caught
     assert world.issuer.issued == []
+
+
+def test_changes_of_the_list_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    """Each in a process's thread of its own: none is lost between reading and writing."""
+    config = AaaConfig(
+        credentials=tmp_path, issuer=tmp_path, users=tmp_path / "users.json", socket=tmp_path,
+        audit_log=tmp_path,
+    )  # fmt: skip
+    write_users(config.users, {f"u{n}": User(password=HASH, allowed=["*"]) for n in range(20)})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(set_disabled, config, disabled=True), [f"u{n}" for n in range(20)]))
+    assert all(user.disabled for user in read_users(config.users).values())
