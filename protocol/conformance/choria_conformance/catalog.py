@@ -28,6 +28,7 @@ from .client import calls as client_calls
 from .client import replies as client_replies
 from .door import asking as door_asking
 from .door import enrolling as door_enrolling
+from .door import renewing as door_renewing
 from .node import credentials as node_credentials
 from .node import link as node_link
 from .node import requests as node_requests
@@ -60,6 +61,7 @@ _MODULES = (
     relay_carrying,
     door_asking,
     door_enrolling,
+    door_renewing,
     applicant_joining,
 )
 PROFILES = ("broker", "node", "client", "relay", "door", "applicant")

@@ -35,6 +35,8 @@ class Enrol(IntEnum):
     ISSUED = 4
     PENDING = 5
     REFUSED = 6
+    RENEW = 7
+    RENEWED = 8
 
 
 class No(IntEnum):
@@ -48,6 +50,8 @@ class No(IntEnum):
     NAME_TAKEN = 6
     BAD_REQUEST = 7
     BUSY = 8
+    REVOKED = 9
+    WRONG_ROLE = 10
 
 
 @dataclass(frozen=True)

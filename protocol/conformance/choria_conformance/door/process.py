@@ -44,7 +44,7 @@ class Kind:
 
 
 KINDS: Final = {
-    "exact": Kind("e{i}.example.net", 40),
+    "exact": Kind("e{i}.example.net", 50),
     "star": Kind("w{i}-*", 20),
     "two-stars": Kind("*-x{i}-*", 4),
     "expired": Kind("g{i}-*", 6, minutes=-1),
