@@ -24,7 +24,7 @@ from choria.enrol import (
 )
 from choria.errors import ConfigError
 from choria.policy import Outcome
-from choria.programs.aaa import set_disabled
+from choria.programs.aaa_users import set_disabled
 from choria.trust import Role
 from tests.support.logins import (
     PASSWORD,
