@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 from cryptography import x509
 
 from choria.ca import CaError, TokenHome, init_ca, issue, open_ca, renew_folder
@@ -40,7 +42,7 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     pin = tmp_path / "pin"
     pin.touch(mode=0o600)
     pin.write_text(f"{PIN}\n")
-    return ["--pkcs11", module, "--token", "alpha-ca", "--pin-file", str(pin)]
+    return ["--pkcs11", module, "--token-label", "alpha-ca", "--pin-file", str(pin)]
 
 
 async def run(machine: Machine, *words: str, exits: int = 0) -> str:
@@ -93,10 +95,13 @@ async def answers(first: Machine) -> None:
     await first.log_says("broker.log", "listens on")
     await first.start("node", "--config", "node.toml", log="node.log")
     await first.log_says("node.log", "welcomed by")
-    out, _ = await first.run(
-        "call", "rpcutil", "ping", "-I", "web1", "--json", "--config", "client.toml"
-    )
-    assert json.loads(out)["replies"][0]["statuscode"] == 0
+    ask = ("call", "rpcutil", "ping", "-I", "web1", "--json", "--config", "client.toml")
+    with trio.fail_after(60):
+        while True:  # it loads its agents after it was welcomed; other processes offer no event
+            with contextlib.suppress(AssertionError):
+                out, _ = await first.run(*ask)
+                assert json.loads(out)["replies"][0]["statuscode"] == 0
+                return
 
 
 def test_what_a_token_refuses_is_said(tmp_path: Path, token: list[str]) -> None:
