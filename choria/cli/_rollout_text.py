@@ -78,8 +78,7 @@ def stopped_lines(outcome: Outcome) -> list[str]:
     if rolled.not_asked:
         lines.append(f"Not asked: {_named(rolled.not_asked)}.")
         if rolled.state:
-            what = f"call {plan.what.agent} {plan.what.action}"
-            lines.append(f"To go on with them: choria-trio {what} ... --nodes {rolled.state}")
+            lines.append(f"To go on with them: choria-trio {plan.typed} ... --nodes {rolled.state}")
     return lines
 
 

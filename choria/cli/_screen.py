@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import attrs
 import trio
@@ -17,7 +17,6 @@ import trio
 from choria.client import Answer, Discovery
 
 from ._progress import Progress
-from ._views import View
 
 _CLEAR = "\r\x1b[K"
 GIVE_UP_S = 1.0
@@ -27,6 +26,16 @@ GIVE_UP_S = 1.0
 async def in_a_thread(work: Callable[[], None]) -> None:
     """Run ``work`` beside the event loop. Cancelling abandons it."""
     await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+class Shown(Protocol):
+    """What a screen needs of a view."""
+
+    def start(self, found: Discovery) -> str:
+        """What is shown when the nodes are known."""
+
+    def answer(self, answer: Answer) -> str:
+        """What is shown of a reply when it comes."""
 
 
 @attrs.define(eq=False)
@@ -41,7 +50,7 @@ class Screen:
         refreshes: How often the progress line was drawn.
     """
 
-    view: View
+    view: Shown
     out: TextIO
     err: TextIO
     progress: Progress

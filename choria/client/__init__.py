@@ -20,7 +20,7 @@ from .report import (
     reply_document,
     utc,
 )
-from .rolling import Hooks, Rolled, Rollout, StepDone, Stopped, Why
+from .rolling import Gatherer, Hooks, Rolled, Rollout, StepDone, Stopped, Why
 from .rollout import (
     DEFAULT_SLEEP_S,
     Order,
@@ -49,6 +49,7 @@ __all__ = [
     "Discovery",
     "Exit",
     "Gathered",
+    "Gatherer",
     "Gone",
     "HandedOut",
     "Hooks",

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import attrs
 import trio
 
 from .answers import Answer
-from .caller import Ask, Caller
+from .caller import Ask
 from .calls import Call, CallResult, account
 from .discovery import Discovery, Scope
 from .gathered import Gathered
@@ -107,11 +108,28 @@ class Hooks:
     stop: trio.Event = attrs.field(factory=trio.Event)
 
 
+class Gatherer(Protocol):
+    """Asks nodes and collects what they answer, as `Caller` does."""
+
+    def now_ms(self) -> int:
+        """The wall clock."""
+
+    async def gather(
+        self,
+        ask: Ask,
+        *,
+        timeout_s: float,
+        on_answer: Callable[[Answer], None],
+        into: Gathered | None = None,
+    ) -> Gathered:
+        """As `Caller.gather`."""
+
+
 @attrs.define(kw_only=True, eq=False)
 class Rollout:
     """One rollout; made for one ``run``. ``timeout_s`` is what each step is waited for."""
 
-    caller: Caller
+    caller: Gatherer
     what: Call
     scope: Scope
     found: Discovery

@@ -14,6 +14,7 @@ from choria.client import (
     CallResult,
     Discovery,
     Gathered,
+    Gatherer,
     Rolled,
     Scope,
     discover,
@@ -110,6 +111,12 @@ class Taken:
         )
 
 
+def _plainly(caller: Caller, count: int) -> Gatherer:
+    """The replies are what the nodes answer."""
+    del count
+    return caller
+
+
 @attrs.frozen(kw_only=True)
 class Conduct:
     """How a call is conducted.
@@ -118,11 +125,14 @@ class Conduct:
         orders: Steps, thresholds, confirmation.
         operator: Who is asked.
         stop: Set to end it with an account of what happened so far.
+        through: Who asks, given the caller and how many nodes there are: what ``run`` does is more
+            than one request.
     """
 
     orders: Orders = attrs.field(factory=Orders)
     operator: Operator = attrs.field(factory=Nobody)
     stop: trio.Event = attrs.field(factory=trio.Event)
+    through: Callable[[Caller, int], Gatherer] = _plainly
 
 
 async def run_call(
@@ -234,7 +244,8 @@ def _rolling(
 
 async def drive(caller: Caller, rolling: Rolling, conduct: Conduct) -> Rolled:
     """Ask everybody who was found, as ordered. The one place where requests are sent."""
-    return await roll_out(caller, rolling, conduct.stop)
+    asks = conduct.through(caller, len(rolling.found.names))
+    return await roll_out(asks, rolling, conduct.stop)
 
 
 async def _keep_painting(watcher: Watcher, done: trio.Event) -> None:

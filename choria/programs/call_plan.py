@@ -33,6 +33,7 @@ class CallPlan:
         timeout_s: For answers, after discovery.
         replies: Which replies are shown and summed up; None: all.
         targets: Nodes that were named otherwise than by a filter; None: none were.
+        typed: How the command begins that was typed.
     """
 
     what: Call
@@ -43,6 +44,11 @@ class CallPlan:
     replies: ReplyFilter | None = None
     targets: tuple[str, ...] | None = None
     plugins: Mapping[str, AggregateFunction] = attrs.field(factory=dict)
+    typed: str = attrs.field()
+
+    @typed.default
+    def _typed(self) -> str:
+        return f"call {self.what.agent} {self.what.action}"
 
     @property
     def action(self) -> ActionDDL | None:

@@ -11,8 +11,8 @@ import trio
 from choria.client import (
     Answer,
     Call,
-    Caller,
     Discovery,
+    Gatherer,
     Hooks,
     Prepared,
     ReplyFilter,
@@ -53,7 +53,7 @@ class Rolling:
     on_chosen: Callable[[int], None] = _not_shown
 
 
-async def roll_out(caller: Caller, rolling: Rolling, stop: trio.Event) -> Rolled:
+async def roll_out(caller: Gatherer, rolling: Rolling, stop: trio.Event) -> Rolled:
     """Ask the nodes as ordered. Setting ``stop`` ends it with an account of what happened.
 
     Raises:
