@@ -23,9 +23,6 @@ def run(*, config: Config = None, verbose: Verbose = False, log_json: JsonLog = 
         config: Configuration file; docs/reference/configuration.md has every key.
         verbose: Log more.
         log_json: Log JSON lines.
-
-    Examples:
-        choria-trio aaa run --config /etc/choria-trio/aaa/aaa.toml
     """
     from choria.programs.aaa import run_aaa
 
@@ -47,9 +44,6 @@ def init(
         ca: The CA's folder; by default the one that `init` made.
         passphrase_file: File whose first line decrypts the CA's keys.
         systemd: Write a unit for the service to this file.
-
-    Examples:
-        choria-trio aaa init
     """
     from choria.programs.aaa import CONFIG_NAME, AaaPlan, init_aaa, write_own_config
     from choria.programs.invite import CaConfig, ca_folder
@@ -92,9 +86,6 @@ def kit(
         broker: Broker as users reach it, host:port; repeat for several. By default your own.
         door: Enrolment door as users reach it, host:port; by default the one that `init` made.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa kit ./for-users
     """
     from choria.client import ClientConfig
     from choria.programs.aaa import write_kit

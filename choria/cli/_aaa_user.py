@@ -40,9 +40,6 @@ def add(
         grant: fleet (the default), events or streams-read; repeat for several.
         password_stdin: Read the password's line from standard input.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa user add rip --allow 'service.*' --allow package.status
     """
     from choria.programs.aaa_users import UserWish, add_user, check_new_user
 
@@ -59,9 +56,6 @@ def remove(name: str, /, *, config: Config = None) -> int:
     Args:
         name: Who.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa user remove rip
     """
     from choria.programs.aaa_users import remove_user
 
@@ -77,9 +71,6 @@ def passwd(name: str, /, *, password_stdin: FromStdin = False, config: Config = 
         name: Who.
         password_stdin: Read the password's line from standard input.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa user passwd rip
     """
     from choria.programs.aaa_users import set_password
 
@@ -94,9 +85,6 @@ def disable(name: str, /, *, config: Config = None) -> int:
     Args:
         name: Who.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa user disable rip
     """
     return _disabled(name, config, disabled=True)
 
@@ -107,9 +95,6 @@ def enable(name: str, /, *, config: Config = None) -> int:
     Args:
         name: Who.
         config: The service's configuration file.
-
-    Examples:
-        choria-trio aaa user enable rip
     """
     return _disabled(name, config, disabled=False)
 
@@ -120,9 +105,6 @@ def list_users(*, config: Config = None, json: Json = False) -> int:
     Args:
         config: The service's configuration file.
         json: One JSON document.
-
-    Examples:
-        choria-trio aaa user list --json
     """
     from choria.programs.aaa_users import list_users as listed
 

@@ -47,11 +47,6 @@ def login(
         trust: Folder with the network's trust files.
         config: Configuration file (TOML).
         json: One JSON document.
-
-    Examples:
-        choria-trio login
-        choria-trio login --device
-        choria-trio login --status
     """
     if status:
         return _status(as_json=json)
@@ -75,9 +70,6 @@ def logout(*, json: Annotated[bool, Parameter(name=["--json", "-j"], negative=""
 
     Args:
         json: One JSON document.
-
-    Examples:
-        choria-trio logout
     """
     from choria.programs.logins import forget_login
 
