@@ -11,39 +11,40 @@ from collections.abc import Sequence
 
 from choria import __version__
 
-from ._tree import Tree as App
+from ._tree import Tree
 
-app = App(
+_top = Tree(
     name="choria-trio",
     help="Ask every machine of a fleet, and let each decide whether it answers.",
     version=__version__,
     result_action="return_value",
 )
-app.command("choria.cli._fleet:ping", name="ping", help="Who is there, and how fast?")
-app.command(
+_top.command("choria.cli._fleet:ping", name="ping", help="Who is there, and how fast?")
+_top.command(
     "choria.cli._fleet:discover", name=["discover", "find"], help="Names of the nodes that match."
 )
-app.command(
+_top.command(
     "choria.cli._call:call",
     name=["call", "req", "rpc"],
     help="Call an action of an agent.",
     help_flags=[],  # an agent's help comes from its DDL
     version_flags=[],
 )
-app.command(
+_top.command("choria.cli._run:run", name="run", help="Run a command on many nodes.")
+_top.command(
     "choria.cli._init:init", name="init", help="Make a network: CA, broker, you, this machine."
 )
-app.command("choria.cli._invite:invite", name="invite", help="A line that adds another machine.")
-app.command("choria.cli._join:join", name="join", help="Make this machine a node, with a token.")
-app.command("choria.cli._broker:broker", name="broker", help="Run a broker.")
-app.command("choria.cli._node:node", name="node", help="Run a node: host agents, answer requests.")
-app.command("choria.cli._relay:relay", name="relay", help="Join two networks.")
-app.command("choria.cli._emulate:emulate", name="emulate", help="Run many nodes in one process.")
-app.command(
+_top.command("choria.cli._invite:invite", name="invite", help="A line that adds another machine.")
+_top.command("choria.cli._join:join", name="join", help="Make this machine a node, with a token.")
+_top.command("choria.cli._broker:broker", name="broker", help="Run a broker.")
+_top.command("choria.cli._node:node", name="node", help="Run a node: host agents, answer requests.")
+_top.command("choria.cli._relay:relay", name="relay", help="Join two networks.")
+_top.command("choria.cli._emulate:emulate", name="emulate", help="Run many nodes in one process.")
+_top.command(
     "choria.cli._demo:demo", name="demo", help="A fleet on this machine, answering real requests."
 )
 
-_ca = App(name="ca", help="Our own certificate authority: a root and three issuers.")
+_ca = Tree(name="ca", help="Our own certificate authority: a root and three issuers.")
 _ca.command("choria.cli._ca:init", name="init", help="Make a CA in a folder.")
 _ca.command(
     "choria.cli._ca:issue", name="issue", help="Issue certificates with everything a member needs."
@@ -59,13 +60,13 @@ _ca.command("choria.cli._ca:crl", name="crl", help="Sign the lists of what was t
 _ca.command("choria.cli._ca:bundle", name="bundle", help="The root says who the issuers are.")
 _ca.command("choria.cli._ca:pending", name="pending", help="Who waits for approval.")
 _ca.command("choria.cli._ca:sign", name="sign", help="Approve somebody who waits.")
-app.command(_ca)
+_top.command(_ca)
 
-_aaa = App(name="aaa", help="Users without certificates: the service that they log in to.")
+_aaa = Tree(name="aaa", help="Users without certificates: the service that they log in to.")
 _aaa.command("choria.cli._aaa:init", name="init", help="Make a login service beside your broker.")
 _aaa.command("choria.cli._aaa:run", name="run", help="Run the login service.")
 _aaa.command("choria.cli._aaa:kit", name="kit", help="What users need before they can log in.")
-_user = App(name="user", help="Who may log in with a password.")
+_user = Tree(name="user", help="Who may log in with a password.")
 _user.command("choria.cli._aaa_user:add", name="add", help="Add a user.")
 _user.command("choria.cli._aaa_user:list_users", name="list", help="List users and their limits.")
 _user.command("choria.cli._aaa_user:passwd", name="passwd", help="Give a user another password.")
@@ -73,28 +74,31 @@ _user.command("choria.cli._aaa_user:disable", name="disable", help="Let a user l
 _user.command("choria.cli._aaa_user:enable", name="enable", help="Let a user log in again.")
 _user.command("choria.cli._aaa_user:remove", name="remove", help="Remove a user.")
 _aaa.command(_user)
-app.command(_aaa)
-app.command("choria.cli._login:login", name="login", help="Log in where you have no certificate.")
-app.command("choria.cli._login:logout", name="logout", help="Forget your login.")
+_top.command(_aaa)
+_top.command("choria.cli._login:login", name="login", help="Log in where you have no certificate.")
+_top.command("choria.cli._login:logout", name="logout", help="Forget your login.")
 
-_policy = App(name="policy", help="What policies say, without a fleet.")
+_policy = Tree(name="policy", help="What policies say, without a fleet.")
 _policy.command("choria.cli._policy:check", name="check", help="Can every line be used?")
 _policy.command(
     "choria.cli._policy:explain", name="explain", help="Who may do what, and which line decides?"
 )
-app.command(_policy)
+_top.command(_policy)
 
-_audit = App(name="audit", help="What nodes decided.")
+_audit = Tree(name="audit", help="What nodes decided.")
 _audit.command(
     "choria.cli._audit:verify", name="verify", help="Is the chain of an audit log unbroken?"
 )
 _audit.command("choria.cli._audit:show", name="show", help="Show what a node decided.")
-app.command(_audit)
+_top.command(_audit)
+app = _top.app
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``choria-trio``; returns the exit code. Errors say what, why and what next."""
-    wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    flags = words[: words.index("--")] if "--" in words else words  # what follows is a command's
+    wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(flags)
     try:
         code = int(app(argv, exit_on_error=False, print_error=not wants_json) or 0)
         sys.stdout.flush()  # here, where a reader who left is still an exit code

@@ -24,7 +24,7 @@ def init(
     network: str,
     passphrase_file: Path | None = None,
     pkcs11: Path | None = None,
-    token: str = "",
+    token_label: str = "",
     pin_file: Path | None = None,
 ) -> int:
     """Make a root and three issuers (brokers, nodes, clients) in FOLDER.
@@ -35,12 +35,12 @@ def init(
         passphrase_file: Encrypt the keys with the first line of this file, but for the one that enrols nodes.
         pkcs11: Make and keep the keys in a token, but for the one that enrols nodes: the token's library, such as
             /usr/lib/softhsm/libsofthsm2.so. Needs choria-trio[pkcs11].
-        token: The token's label.
+        token_label: The token's label.
         pin_file: File whose first line is the token's PIN; it is read whenever the CA signs.
     """
     from choria.programs.ca import init_ca, token_from
 
-    init_ca(folder, network, passphrase_file, token_from(pkcs11, token, pin_file))
+    init_ca(folder, network, passphrase_file, token_from(pkcs11, token_label, pin_file))
     print(
         f"CA of network {network} is in {folder}. Next: choria-trio ca issue broker NAME --ca {folder}"
     )

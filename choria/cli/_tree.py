@@ -9,26 +9,33 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cyclopts import App
-from typing_extensions import override
 
 from ._examples import EXAMPLES
 
 PROGRAM: Final = "choria-trio"
 
 
-class Tree(App):
-    """A group of commands whose names are ``"module:function"``."""
+class Tree:
+    """A group of commands whose names are ``"module:function"``.
 
-    @override
-    def command(self, obj: Any = None, name: Any = None, **options: Any) -> Any:
-        """Register a command; a string is imported when the command is used."""
-        if isinstance(obj, str):
-            options = {**self._help_options(name), **options}
-        return super().command(obj, name, **options)
+    It holds an `App` and is none: cyclopts leaves commands out of pages and completions whose class
+    is not the group's.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        self.app: Final = App(name=name, **options)
+
+    def command(self, target: str | Tree, name: str | list[str] = "", **options: Any) -> None:
+        """Register a group, or a command that is imported when it is used."""
+        if isinstance(target, Tree):
+            self.app.command(target.app)
+        else:
+            self.app.command(target, name, **{**self._help_options(name), **options})
 
     def _help_options(self, name: str | list[str]) -> dict[str, str]:
         first = name if isinstance(name, str) else name[0]
-        path = first if self.name == (PROGRAM,) else f"{' '.join(self.name)} {first}"
+        group = self.app.name[0]
+        path = first if group == PROGRAM else f"{group} {first}"
         return {"help_format": "plaintext", "help_epilogue": examples_of(path, EXAMPLES)}
 
 

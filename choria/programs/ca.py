@@ -49,7 +49,7 @@ def token_from(module: Path | None, label: str, pin_file: Path | None) -> ca.Tok
     if module is None and not label and pin_file is None:
         return None
     if module is None or not label or pin_file is None:
-        raise ConfigError("keys in a token need all three: --pkcs11, --token and --pin-file")
+        raise ConfigError("keys in a token need all three: --pkcs11, --token-label and --pin-file")
     return ca.TokenHome(module=str(module), token=label, pin_file=str(pin_file.absolute()))
 
 
