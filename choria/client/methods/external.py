@@ -2,20 +2,16 @@
 
 The program is called as ``COMMAND REQUEST REPLY io.choria.choria.discovery.v1.external_request``,
 with the same three in ``CHORIA_EXTERNAL_REQUEST``, ``_REPLY`` and ``_PROTOCOL``, and of our own
-environment it sees ``PATH`` alone. It reads the question from the first file, as JSON, and writes its
-answer to the second. It fails with any exit code but 0, an answer of another shape, or an ``error``.
+environment it sees ``PATH`` alone (``LANG`` is ``C``). It reads the question from the first file, as JSON,
+and writes its answer to the second. It fails with any exit code but 0, an answer of another shape, or an ``error``.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import shlex
-import signal
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +19,9 @@ import attrs
 import msgspec
 import trio
 
-from choria.errors import DiscoveryError, UsageError
+from choria.errors import DiscoveryError, SpawnError, UsageError
 from choria.filters import Filter
+from choria.spawn import Finished, Program, run_program
 
 from .names import checked_names
 from .reading import MAX_LIST_BYTES, decode_json, read_source
@@ -35,7 +32,6 @@ REQUEST: Final = "io.choria.choria.discovery.v1.external_request"
 REPLY: Final = "io.choria.choria.discovery.v1.external_reply"
 SCHEMA: Final = "https://choria.io/schemas/choria/discovery/v1/external_request.json"
 MAX_SAID_BYTES: Final = 64 << 10
-_REAP_WITHIN_S: Final = 2.0
 _MIN_TIMEOUT_S: Final = 1.0
 
 
@@ -119,10 +115,15 @@ async def ask_program(query: ExternalQuery) -> tuple[str, ...]:
         reply.touch(mode=0o600)
         words = (str(request), str(reply), REQUEST)
         names = ("CHORIA_EXTERNAL_REQUEST", "CHORIA_EXTERNAL_REPLY", "CHORIA_EXTERNAL_PROTOCOL")
-        env = {**dict(zip(names, words, strict=True)), "PATH": query.path}
-        await _run((*query.command, *words), env, folder, query.allowed_s)
+        program = Program(
+            argv=(*query.command, *words),
+            env=dict(zip(names, words, strict=True)),
+            cwd=folder,
+            path=query.path,
+        )
+        await _run(program, query.allowed_s)
         data = await read_source(str(reply), MAX_LIST_BYTES)
-    return _nodes(data, _name(query.command))
+    return _nodes(data, program.name)
 
 
 def _nodes(data: bytes, program: str) -> tuple[str, ...]:
@@ -140,59 +141,34 @@ def _nodes(data: bytes, program: str) -> tuple[str, ...]:
     return checked_names(reply.nodes or (), program)
 
 
-async def _run(argv: Sequence[str], env: Mapping[str, str], folder: str, allowed_s: float) -> None:
-    program, said = _name(argv), bytearray()
+async def _run(program: Program, allowed_s: float) -> None:
+    said = bytearray()
+
+    async def keep(_pipe: str, chunk: bytes) -> None:
+        """What it says first; the rest is swallowed, so that it never waits for us."""
+        said.extend(chunk[: max(0, MAX_SAID_BYTES - len(said))])
+        await trio.lowlevel.checkpoint()
+
     with trio.move_on_after(allowed_s) as scope:
-        code = await _run_to_its_end(argv, env, folder, said)
-        if code:
-            raise DiscoveryError(f"{program}: exit code {code}{_last_words(said)}")
-        log.debug("%s said: %s", program, said.decode(errors="replace"))
+        finished = await _run_to_its_end(program, keep)
+        if finished.returncode:
+            raise DiscoveryError(
+                f"{program.name}: exit code {finished.returncode}{_last_words(said)}"
+            )
+        log.debug("%s said: %s", program.name, said.decode(errors="replace"))
     if scope.cancelled_caught:
         raise DiscoveryError(
-            f"{program}: no answer within {allowed_s:g} s, it was killed; give it more with --discovery-timeout"
+            f"{program.name}: no answer within {allowed_s:g} s, it was killed; give it more with --discovery-timeout"
         )
 
 
 async def _run_to_its_end(
-    argv: Sequence[str], env: Mapping[str, str], folder: str, said: bytearray
-) -> int:
+    program: Program, keep: Callable[[str, bytes], Awaitable[None]]
+) -> Finished:
     try:
-        process = await trio.lowlevel.open_process(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=dict(env),
-            start_new_session=True,
-        )
-    except OSError as exc:
-        raise DiscoveryError(f"{_name(argv)}: cannot be run: {exc.strerror}") from exc
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_listen, process, said)
-            code = await process.wait()
-            nursery.cancel_scope.cancel()  # its children may hold the pipe open for ever
-        return code
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with trio.move_on_after(_REAP_WITHIN_S, shield=True):
-            await process.wait()
-        if process.stdout is not None:
-            await trio.aclose_forcefully(process.stdout)
-
-
-async def _listen(process: trio.Process, said: bytearray) -> None:
-    """Keep what it says first and swallow the rest, so that it never waits for us."""
-    if process.stdout is None:
-        return
-    async for chunk in process.stdout:
-        said += chunk[: max(0, MAX_SAID_BYTES - len(said))]
-
-
-def _name(argv: Sequence[str]) -> str:
-    return Path(argv[0]).name
+        return await run_program(program, sink=keep)
+    except SpawnError as exc:
+        raise DiscoveryError(f"cannot be run: {exc}") from exc
 
 
 def _last_words(said: bytearray) -> str:
