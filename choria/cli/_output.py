@@ -49,11 +49,15 @@ class Output:
     @property
     def forms(self) -> list[str]:
         """The forms that were asked for; more than one cannot be had."""
-        return [
-            name
-            for name in ("json", "jsonl", "table", "csv", "senders", "group")
-            if getattr(self, name)
-        ]
+        asked = {
+            "json": self.json,
+            "jsonl": self.jsonl,
+            "table": self.table,
+            "csv": self.csv,
+            "senders": self.senders,
+            "group": self.group,
+        }
+        return [name for name, wanted in asked.items() if wanted]
 
     @property
     def is_json(self) -> bool:

@@ -51,8 +51,8 @@ class Signer:
 
     def become(self, other: Signer) -> None:
         """Sign as ``other`` from now on: with a renewed certificate, for all who hold this object."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(other, name))
+        self._key, self.certificate_der = other._key, other.certificate_der
+        self._protected, self._for_requests = other._protected, other._for_requests
 
     def sign_request(self, payload: bytes) -> bytes:
         """A request goes with its certificate: who judges it may never have heard of the caller."""
