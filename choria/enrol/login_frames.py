@@ -35,7 +35,7 @@ LOGIN_TYPES: Final = (16, 18)
 SealedBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ANSWER_BYTES)]
 SigningRequest = Annotated[bytes, msgspec.Meta(min_length=1, max_length=2048)]
 CredentialBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_CREDENTIAL_BYTES)]
-Moment = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+Moment = Annotated[int, msgspec.Meta(ge=0)]  # the codec bounds it to 64 bits
 
 
 class LoginRefusal(enum.IntEnum):

@@ -95,7 +95,7 @@ def _contents() -> list[Row]:
         ("device, begin", [2, KEY, REQUEST]),
         ("device, ask", DEVICE_ASK),
     ]
-    replies = [("granted", GRANTED), ("device, begun", DEVICE), ("later", [3, 5000]),
+    replies = [("granted", GRANTED), ("a device that never ends", _with(DEVICE, 5, (1 << 64) - 1)), ("device, begun", DEVICE), ("later", [3, 5000]),
                ("not granted", [4, 4, 0, "user or password are wrong"])]  # fmt: skip
     bad_questions: list[tuple[str, Any]] = [
         ("a question of type 4", [4, KEY, REQUEST]),
