@@ -24,6 +24,7 @@ SPEC = (PROTOCOL / "SPEC.md").read_text()
 VERSION = (PROTOCOL / "VERSION").read_text().strip()
 NUMBER = r"CWP-\d+(?:\.\d+)?-\d+"
 DEFINED = re.findall(rf"^\*\*({NUMBER})\*\* ", SPEC, re.MULTILINE)
+WITHDRAWN = re.findall(rf"\(({NUMBER}) is withdrawn: ", SPEC)
 KEYWORDS = re.compile(r"\b(MUST|SHALL|SHOULD|MAY|REQUIRED|RECOMMENDED|OPTIONAL)\b")
 
 
@@ -57,9 +58,10 @@ def test_requirements_stand_in_the_section_that_they_name() -> None:
 
 
 def test_numbers_of_a_section_leave_no_gap() -> None:
-    """A number that goes out of use stays in the text as removed."""
+    """A number that goes out of use stays in the text as withdrawn, and is not used again."""
+    assert not set(WITHDRAWN) & set(DEFINED)
     sections: dict[str, list[int]] = {}
-    for number in DEFINED:
+    for number in [*DEFINED, *WITHDRAWN]:
         section, _, count = number.rpartition("-")
         sections.setdefault(section, []).append(int(count))
     for section, counts in sections.items():
@@ -76,7 +78,7 @@ def test_every_requirement_has_a_number() -> None:
 
 
 def test_references_in_the_text_exist() -> None:
-    assert set(re.findall(NUMBER, SPEC)) - set(DEFINED) == set()
+    assert set(re.findall(NUMBER, SPEC)) - {*DEFINED, *WITHDRAWN} == set()
 
 
 def test_requirements_of_vectors_exist() -> None:
