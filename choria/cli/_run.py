@@ -29,12 +29,9 @@ def run(
 ) -> int:
     """Run a command on every node that matches, as the node's user.
 
-    One word is a command line for /bin/sh: quote pipes and variables. Several words after -- arrive
-    as the words that they are. Nodes refuse unless a policy of their own, shell.policy, allows it.
-    Ctrl-C ends the command on all nodes; a second one leaves at once.
-
     Args:
-        command: The command, after --.
+        command: The command, after --. One word is a line for /bin/sh: quote pipes and variables.
+            Several words arrive as the words that they are. Ctrl-C ends it on all nodes.
         where: Broker and identity.
         which: Nodes.
         finding: Where their names come from.

@@ -19,6 +19,7 @@ from .fleet import Question
 
 AGENT = "shell"
 WHOLE_AGENT = "start output kill"
+MAX_TIMEOUT_S = 86_400
 TELLS_WITHIN_S = 30.0
 """After the command's own time: to be started, and for nodes to tell how it ended."""
 
@@ -43,8 +44,11 @@ def plan_run(line: str, timeout_s: int, targets: tuple[str, ...] | None) -> Call
     """The call that starts the command, judged as a node judges it.
 
     Raises:
-        DDLError: the line is too long, or the time too short.
+        DDLError: the line is too long.
+        UsageError: no node lets a command run so long.
     """
+    if not 0 < timeout_s <= MAX_TIMEOUT_S:
+        raise UsageError(f"--timeout {timeout_s}: 1 to {MAX_TIMEOUT_S} seconds")
     ddl = shipped_ddl(AGENT)
     if ddl is None:  # pragma: no cover  # it is part of this package
         raise UsageError("this installation lacks the shell agent's DDL")

@@ -187,7 +187,7 @@ def ending_text(code: int, reason: str) -> str:
         case Ending.SIGNAL:
             return f"killed by {_signal_name(-code)}"
         case Ending.TIMEOUT:
-            return "timed out and was killed"
+            return "timed out"
         case Ending.LOST:
             return "lost: whoever kept it was killed, nobody knows how it ended"
         case Ending.FAILED:

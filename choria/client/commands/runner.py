@@ -86,15 +86,15 @@ class Commands:
         """
         gathered = Gathered() if into is None else into
         step = _Step(self, ask, on_answer, gathered)
-        began = trio.current_time()
+        began, finished = trio.current_time(), False
         try:
             with trio.move_on_after(timeout_s):
                 await step.run()
-        except trio.Cancelled:
-            with trio.move_on_after(END_WITHIN_S, shield=True):
-                await step.end()
-            raise
+            finished = True
         finally:
+            if not finished:
+                with trio.move_on_after(END_WITHIN_S, shield=True):
+                    await step.end()
             step.account()
         gathered.elapsed_s = trio.current_time() - began
         return gathered
@@ -113,6 +113,7 @@ class _Step:
     _lost: list[Job] = attrs.field(factory=list)
     _all_started: bool = False
     _changed: trio.Event = attrs.field(factory=trio.Event)
+    _over: trio.Event = attrs.field(factory=trio.Event)
 
     async def run(self) -> None:
         """Start, and follow everybody to the end."""
@@ -130,6 +131,7 @@ class _Step:
                 return
             if number == "TERM":
                 self.commands.watching.ending(sum(map(len, left.values())))
+            self._over = trio.Event()
             await self._signal(number, left)
             with trio.move_on_after(GRACE_S):
                 async with trio.open_nursery() as nursery:
@@ -182,6 +184,8 @@ class _Step:
         self._wake()
 
     def _wake(self) -> None:
+        if self._all_started and not self._jobs:
+            self._over.set()
         self._changed.set()
         self._changed = trio.Event()
 
@@ -194,14 +198,15 @@ class _Step:
             if not self._all_started:  # somebody may start any moment
                 pause = FIRST_PAUSE_S
             hurry = any(job.has_more for job in jobs if job.sender in self._jobs)
-            await trio.sleep(AT_ONCE_S if hurry else max(pause, took))
-            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+            with trio.move_on_after(AT_ONCE_S if hurry else max(pause, took)):
+                await self._over.wait()
+            pause = FIRST_PAUSE_S if hurry else min(pause * 1.5, LONGEST_PAUSE_S)
 
     async def _next(self, *, late: bool) -> list[Job]:
         """Who is to be asked now; nobody once all have ended."""
         while True:
             jobs = [job for job in self._jobs.values() if (job.late_since is not None) is late]
-            if jobs or (self._all_started and not self._jobs):
+            if jobs or self._over.is_set():
                 return jobs
             await self._changed.wait()
 
