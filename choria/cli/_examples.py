@@ -28,6 +28,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "package install --canary 1 --ramp 10%,50% --stop-after 5%",
         "package install --nodes hosts.txt --batch 10 --dry-run",
     ),
+    "run": (
+        "-- uptime",
+        "-F os.family=Debian -- 'df -h / | tail -1'",
+        "-I web1 -- cat /etc/os-release > os-release",
+        "--stream --timeout 3600 -- journalctl -f -n 0",
+        "--batch 10 --stop-after 5% -- systemctl restart nginx",
+    ),
     "init": ("", "--network home --host broker.example.net"),
     "invite": ("", "'web*.example.net' --minutes 10", "web1 --ssh web1.example.net"),
     "join": ("< token", "--token-file token --start background"),
