@@ -266,11 +266,14 @@ class _Step:
         except AgentError as wrong:
             self._finish(attrs.evolve(answer, statuscode=1, statusmsg=str(wrong)))
             return
+        was_late = job.late_since is not None
         for piece in job.take(said):
             self.commands.watching.piece(piece)
         cut = job.stdout.cut and job.stderr.cut
         if not said.running or (cut and said.exitcode is not None):
             self._finish(job.end(answer, said, trio.current_time()))
+        elif was_late:
+            self._wake()  # it is asked with the others again
 
     def _missed(self, job: Job, *, gone: bool) -> None:
         now = trio.current_time()
