@@ -147,6 +147,10 @@ class Interrupted(ChoriaError):  # noqa: N818  # a fact
     """The operator told us to stop before there was anything to account for."""
 
 
+class RepliesOverflow(ChoriaError):  # noqa: N818  # a fact
+    """A program reads replies more slowly than they come, and too many wait; the text says how many."""
+
+
 class SpawnError(ChoriaError):
     """A program could not be started, or did more than it may; the text says why."""
 
