@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from .demo import READY_WITHIN_S, DemoFailed, Stage, Step, free_port
+from .places import SERVING
 
 DEFAULT_POLICY = "policy default deny\nallow\tchoria=operator\t*\t*\t*\n"
 DISCOVERY_POLICY = "policy default deny\nallow\t*\tping\t*\t*\n"
@@ -121,10 +122,10 @@ async def start_fleet(stage: Stage) -> None:
 
 
 async def _all_here(stage: Stage) -> bool:
-    """Each node says in its log when it is connected; asking the broker would be a step of its own."""
+    """Each node says in its log when it answers; asking the broker would be a step of its own."""
     logs = [stage.folder / f"{name}.log" for name in _names(stage)]
     texts = [log.read_text(errors="replace") if log.exists() else "" for log in logs]
-    return all("welcomed by" in text for text in texts)
+    return all(f"{SERVING} " in text for text in texts)
 
 
 async def _questions(stage: Stage) -> None:

@@ -156,6 +156,7 @@ def _write_node(plan: Plan, folder: Path) -> None:
         "policies": "node/policies",
         "state": "node/state",
         "audit_log": "node/audit.log",
+        "agents": ["node/agents"],
     }
     write_atomically(folder / "node.toml", toml_text(settings))
 

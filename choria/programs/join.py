@@ -20,11 +20,10 @@ from choria.wire import parse_identity
 
 from .files import write_atomically
 from .first_policies import write_policies
-from .places import machine_name, toml_text
+from .places import SERVING, machine_name, toml_text
 
 NODE_FILE = "node.toml"
-WELCOMED = "welcomed by"
-WELCOMED_WITHIN_S = 30.0
+SERVING_WITHIN_S = 30.0
 _POLL_S = 0.1
 
 
@@ -85,6 +84,7 @@ class Joining:
             "policies": "policies",
             "state": "state",
             "audit_log": "audit.log",
+            "agents": ["agents"],
         }
         write_atomically(self.folder / NODE_FILE, toml_text(settings))  # last: the mark of a whole
         return Joined(
@@ -141,10 +141,10 @@ def _write_credentials(folder: Path, application: Application, enrolled: Enrolle
 
 
 def start_in_background(joined: Joined) -> tuple[int, Path]:
-    """Start the node as a process of its own; returns its id and log once it is connected.
+    """Start the node as a process of its own; returns its id and log once it answers.
 
     Raises:
-        EnrolError: It ended, or was not connected in time.
+        EnrolError: It ended, or did not answer in time.
     """
     log = joined.config.parent / "node.log"
     argv = [sys.executable, "-m", "choria", "node", "--config", str(joined.config)]
@@ -153,9 +153,9 @@ def start_in_background(joined: Joined) -> tuple[int, Path]:
         process = subprocess.Popen(  # noqa: S603  # this interpreter and our own file
             argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
         )
-    deadline = time.monotonic() + WELCOMED_WITHIN_S
+    deadline = time.monotonic() + SERVING_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
-        if WELCOMED in log.read_text(errors="replace"):
+        if f"{SERVING} " in log.read_text(errors="replace"):
             return process.pid, log
         time.sleep(_POLL_S)
     why = "is not connected yet" if process.poll() is None else "ended"

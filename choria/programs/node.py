@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Final
 
 import trio
 
+from choria.agents.native import agent_of_thread
 from choria.errors import ConfigError
 from choria.net import (
     Credentials,
@@ -36,6 +38,7 @@ from choria.node import (
     run_node,
     verify_in_thread,
 )
+from choria.telemetry import prints_to_log
 from choria.trust import Foreign, GuardLimits, Issuers, Role, Verifier
 
 from . import new_rng
@@ -43,8 +46,11 @@ from .connect import connector_from, foreign_issuers
 from .hosting import catalogue_from
 from .identity import credentials_from, watch_revocations
 from .live import OwnLink, keep_up, live_credentials
+from .places import SERVING
 from .renewal import Renewals
 from .trust import follow_brokers, trust_store_from
+
+log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S: Final = 5.0
 """What agents may take to let go of what they hold, when the node stops."""
@@ -75,11 +81,15 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
         collectives=tuple(config.collectives),
         config_file=config_file,
         grace_s=config.grace_s,
+        caller_rate=config.caller_rate,
+        caller_burst=config.caller_burst,
+        max_running=config.max_running,
+        max_running_agent=config.max_running_agent,
         runs_unaudited=config.audit.when_unwritable == "run",
     )
     session_settings = SessionSettings(collectives=tuple(config.collectives))
     store = trust_store_from(live, config.trust, config.state)
-    with _parts(config, credentials) as (parts, policies):
+    with prints_to_log(agent_of_thread), _parts(config, credentials) as (parts, policies):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_revocations, credentials)
             nursery.start_soon(partial(keep_up, live, warns=not config.doors))
@@ -94,6 +104,12 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
                 serve = _Serving(config, parts, policies, shutdown)
                 await serve.run(session, settings)
             nursery.cancel_scope.cancel()
+
+
+async def _announce(session: Session, node: Node) -> None:
+    """Tell who starts nodes, by the log, that this one answers: "welcomed" alone is too early."""
+    await session.wait_connected()
+    log.info("%s %d agents", SERVING, len(node.agents))
 
 
 def _renewals(
@@ -132,6 +148,7 @@ class _Serving:
                 async with trio.open_nursery() as serving:
                     node: Node = await serving.start(run)
                     helpers.start_soon(catalogue.run, node.rehost)
+                    helpers.start_soon(_announce, session, node)
                 helpers.cancel_scope.cancel()
         finally:
             with trio.move_on_after(CLOSE_WITHIN_S, shield=True):

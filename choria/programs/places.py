@@ -19,6 +19,8 @@ from choria.wire import parse_identity
 from . import environment
 
 ROOT_UID = 0
+SERVING = "serving"
+"""The word that begins the line of a node's log which says that it answers."""
 MAX_HOSTS = 6
 """A token holds eight addresses, and each that leads nowhere costs a new machine a timeout."""
 

@@ -20,7 +20,7 @@ async def restart(stage: Stage, old: str, text: str, log: str) -> None:
     config = stage.folder / "node1.toml"
     config.write_text(config.read_text().replace("audit/node1.log", "/dev/full") + text)
     await stage.start("node", "--config", "node1.toml", log=f"{log}.log")
-    await log_says(stage, log, "welcomed by")
+    await log_says(stage, log, "serving ")
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:

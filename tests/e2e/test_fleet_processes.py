@@ -36,7 +36,7 @@ async def test_a_killed_node_is_gone_and_when_one_that_leaves_is_no_failure(tmp_
         ]
         assert document["gone"][0]["left_utc"].startswith("20")
         await stage.start("node", "--config", "node2.toml", log="node2.log")
-        await log_says(stage, "node2", "welcomed by")
+        await log_says(stage, "node2", "serving ")
         stage.processes["node3"].terminate()
         await stage.processes["node3"].wait()
         assert stage.processes["node3"].returncode == 0

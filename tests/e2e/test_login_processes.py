@@ -73,7 +73,7 @@ async def a_network(folder: Path) -> AsyncIterator[Network]:
         await operator.start("aaa", "run", log="aaa.log")
         await operator.log_says("aaa.log", "logins to network alpha")
         await operator.start("node", "--config", "net/node.toml", log="node.log")
-        await operator.log_says("node.log", "welcomed by")
+        await operator.log_says("node.log", "serving ")
         yield Network(operator, user, operator.home / "net")
 
 

@@ -119,7 +119,7 @@ async def a_fleet(
                 "node", "--config", f"net/{name}.toml", log=f"{name}.log"
             )
         for name in NODES:
-            await fleet.says(f"{name}.log", "welcomed by")
+            await fleet.says(f"{name}.log", "serving ")
         await all_answer(fleet)
         yield fleet
 
@@ -243,7 +243,7 @@ async def test_the_issuer_of_brokers_is_rotated_with_overlap(tmp_path: Path) -> 
         assert fleet.lost() == []
         os.kill(fleet.nodes["web1"].pid, signal.SIGKILL)
         await fleet.first.start("node", "--config", "net/web1.toml", log="again.log")
-        await fleet.says("again.log", "welcomed by")  # a newcomer, by the new issuer alone
+        await fleet.says("again.log", "serving ")  # a newcomer, by the new issuer alone
         await all_answer(fleet)
 
 

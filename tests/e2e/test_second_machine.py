@@ -48,7 +48,7 @@ async def test_four_commands(tmp_path: Path) -> None:
         words, token = typed_after(line)
         assert TOKEN_PREFIX not in " ".join(words)
         process = await second.start(*words, stdin=token, log="join.log")
-        await second.log_says("join.log", "welcomed by")
+        await second.log_says("join.log", "serving ")
         assert await who_answers(first) == {"web1"}
 
         out, _ = await first.run(
@@ -72,7 +72,7 @@ async def test_this_machine_and_its_first_node(tmp_path: Path) -> None:
     async with machines(tmp_path, 1) as (first,):
         await a_network(first)
         await first.start("node", "--config", "net/node.toml", log="node.log")
-        await first.log_says("node.log", "welcomed by")
+        await first.log_says("node.log", "serving ")
         (name,) = await who_answers(first)
         await first.run("call", "package", "status", "package=bash", "-I", name)
         for words in (["init", "net"], ["init", "other"]):
@@ -93,7 +93,7 @@ async def test_approval_by_hand_and_revocation(tmp_path: Path) -> None:
         assert waiting.startswith("web7")
         assert key in (second.home / "join.log").read_text()
         await first.run("ca", "sign", "web7")
-        await second.log_says("join.log", "welcomed by")
+        await second.log_says("join.log", "serving ")
         assert await who_answers(first) == {"web7"}
         await first.run("call", "package", "status", "package=bash", "-I", "web7")
         assert await first.run("ca", "pending") == ("", "")
@@ -112,7 +112,7 @@ async def test_the_token_is_in_no_process_s_arguments(tmp_path: Path) -> None:
         line, _ = await first.run("invite", "web1")
         words, token = typed_after(line)
         process = await second.start(*words, stdin=token, log="join.log")
-        await second.log_says("join.log", "welcomed by")
+        await second.log_says("join.log", "serving ")
         assert places_of(token.strip().removeprefix(TOKEN_PREFIX), tmp_path, process.pid) == []
 
 

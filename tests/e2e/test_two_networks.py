@@ -65,7 +65,7 @@ async def _node(stage: Stage, network: str, port: int, name: str) -> None:
         f'state = "state/{name}"\naudit_log = "{name}.audit"\n{foreign}',
     )
     await stage.start("node", "--config", f"{network}/{name}.toml", log=f"{network}-{name}.log")
-    await log_says(stage, f"{network}-{name}", "welcomed by")
+    await log_says(stage, f"{network}-{name}", "serving ")
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def answers(first: Machine) -> None:
     await first.start("broker", "--config", "broker.toml", log="broker.log")
     await first.log_says("broker.log", "listens on")
     await first.start("node", "--config", "node.toml", log="node.log")
-    await first.log_says("node.log", "welcomed by")
+    await first.log_says("node.log", "serving ")
     ask = ("call", "rpcutil", "ping", "-I", "web1", "--json", "--config", "client.toml")
     with trio.fail_after(60):
         while True:  # it loads its agents after it was welcomed; other processes offer no event
