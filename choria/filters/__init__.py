@@ -8,9 +8,15 @@ uses the same conditions in its rules.
 
 from __future__ import annotations
 
-from .compound import MAX_EXPRESSION_CHARS, Compound, Judgement, parse_compound
+from .compound import (
+    MAX_EXPRESSION_CHARS,
+    Compound,
+    Judgement,
+    is_plugin_name,
+    parse_compound,
+)
 from .facts import FactFilter, Operator, parse_fact
-from .filter import Filter, matches, parse_filter
+from .filter import Filter, judge_filter, matches, parse_filter
 from .names import MAX_NAME_CHARS, NameFilter, parse_name
 from .paths import MAX_PATH_CHARS, Facts
 from .regex import MAX_REGEX_CHARS, Regex, compile_regex, is_regex, parse_regex
@@ -34,7 +40,9 @@ __all__ = [
     "Subject",
     "Word",
     "compile_regex",
+    "is_plugin_name",
     "is_regex",
+    "judge_filter",
     "matches",
     "parse_compound",
     "parse_fact",

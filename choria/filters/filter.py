@@ -17,7 +17,7 @@ import msgspec
 
 from choria.errors import FilterError
 
-from .compound import Budget, Compound, parse_compound
+from .compound import Budget, Compound, Judgement, parse_compound, parse_typed_compound
 from .facts import FactFilter, Operator, parse_fact
 from .names import NameFilter, parse_name
 from .paths import Facts
@@ -72,8 +72,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return {key: conditions for key, conditions in kinds.items() if conditions}
 
     @classmethod
-    def from_wire(cls, wire: Mapping[Any, Any], functions: Collection[str] = ()) -> Filter:
-        """Read what ``to_wire`` made; ``functions`` are the data plugins that compounds may call.
+    def from_wire(cls, wire: Mapping[Any, Any], functions: Collection[str] | None = None) -> Filter:
+        """Read what ``to_wire`` made; ``functions`` as in `parse_compound`.
 
         Raises:
             FilterError: the shape is wrong, a kind is unknown, or a condition cannot be read.
@@ -83,14 +83,20 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             raise FilterError(
                 f"the filter holds kinds of condition that are unknown here: {sorted(map(str, unknown))}"
             )
-        return parse_filter(
+        rest = parse_filter(
             identities=_conditions(wire, _IDENTITIES, str),
             facts=[_fact(row) for row in _conditions(wire, _FACTS, list)],
             agents=_conditions(wire, _AGENTS, str),
             classes=_conditions(wire, _CLASSES, str),
-            compounds=_conditions(wire, _COMPOUNDS, str),
-            functions=functions,
         )
+        texts = _few(_conditions(wire, _COMPOUNDS, str))
+        compounds = tuple(parse_compound(text, functions) for text in texts)
+        return msgspec.structs.replace(rest, compounds=compounds)
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """The data plugins that its expressions call, each once."""
+        return tuple(sorted({name for each in self.compounds for name in each.plugins}))
 
 
 def parse_filter(  # noqa: PLR0913  # one for each flag
@@ -101,13 +107,13 @@ def parse_filter(  # noqa: PLR0913  # one for each flag
     classes: Iterable[str] = (),
     combined: Iterable[str] = (),
     compounds: Iterable[str] = (),
-    functions: Collection[str] = (),
+    functions: Collection[str] | None = None,
 ) -> Filter:
     """Read a filter as typed: ``-I``, ``-F``, ``-A``, ``-C``, ``-W`` and ``-S``.
 
     ``combined`` texts are split at spaces; a part that reads as a fact filter is one, any other is
     a class, as Choria's ``-W "country=uk /apache/"``. ``compounds`` may call the data plugins that
-    ``functions`` names.
+    ``functions`` names; None: any that looks like none of the language's own functions mistyped.
 
     Raises:
         FilterError: a condition cannot be read, or there are too many.
@@ -121,29 +127,42 @@ def parse_filter(  # noqa: PLR0913  # one for each flag
         facts=_bounded(fact_list),
         agents=_bounded(parse_name(name) for name in agents),
         classes=_bounded(parse_name(name, ignore_case=True) for name in class_list),
-        compounds=_compounds(compounds, functions),
+        compounds=tuple(parse_typed_compound(text, functions) for text in _few(compounds)),
     )
 
 
-def _compounds(texts: Iterable[str], functions: Collection[str]) -> tuple[Compound, ...]:
+def _few(texts: Iterable[str]) -> list[str]:
     kept = list(texts)
     if len(kept) > MAX_COMPOUNDS:
         raise FilterError(f"a filter has at most {MAX_COMPOUNDS} compound expressions")
-    return tuple(parse_compound(text, functions) for text in kept)
+    return kept
 
 
 def matches(wanted: Filter, subject: Subject) -> bool:
     """Whether a machine is meant. A condition that makes no sense for its facts is not met."""
+    return judge_filter(wanted, subject).holds
+
+
+def judge_filter(wanted: Filter, subject: Subject) -> Judgement:
+    """Whether a machine is meant; if an expression cannot be judged there, why."""
+    if not _simple_hold(wanted, subject):
+        return Judgement(holds=False)
+    budget = Budget()  # one for all: a filter must not cost sixteen times what an expression may
+    for compound in wanted.compounds:
+        judged = compound.judge(subject, budget)
+        if not judged.holds:
+            return judged
+    return Judgement(holds=True)
+
+
+def _simple_hold(wanted: Filter, subject: Subject) -> bool:
     if wanted.identities and not any(name.holds(subject.identity) for name in wanted.identities):
         return False
     if not all(name.holds_any(subject.agents) for name in wanted.agents):
         return False
     if not all(name.holds_any(subject.classes) for name in wanted.classes):
         return False
-    if not all(_holds(fact, subject.facts) for fact in wanted.facts):
-        return False
-    budget = Budget()  # one for all: a filter must not cost sixteen times what an expression may
-    return all(compound.judge(subject, budget).holds for compound in wanted.compounds)
+    return all(_holds(fact, subject.facts) for fact in wanted.facts)
 
 
 def _holds(fact: FactFilter, facts: Facts) -> bool:

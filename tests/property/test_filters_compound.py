@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from choria.errors import FilterError
-from choria.filters import Facts, Filter, Subject, parse_compound, parse_filter
+from choria.filters import (
+    Facts,
+    Filter,
+    Subject,
+    is_plugin_name,
+    judge_filter,
+    parse_compound,
+    parse_filter,
+)
 
 FACTS = {"a": 1, "b": "x", "c": [1, "x", None], "d": {"a": 2.5}, "t": True, "s": ["x", "xy"]}
 CLASSES = ["web", "x"]
@@ -227,3 +237,32 @@ def test_any_text_is_an_expression_or_refused(text: str) -> None:
     assert Filter.from_wire(wanted.to_wire()) == wanted
     judged = wanted.compounds[0].judge(MACHINE)
     assert not (judged.holds and judged.why)
+
+
+@given(
+    st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,70}\Z")
+    | st.sampled_from(["with", "any", "nil", "in"]),
+    st.lists(st.sampled_from(["1", '"x"', "nil", "[1]"]), max_size=3),
+)
+def test_a_receiver_reads_the_call_of_every_possible_plugin_and_of_no_other(
+    name: str, arguments: list[str]
+) -> None:
+    call = f"{name}({', '.join(arguments)})"
+    if not is_plugin_name(name):
+        with suppress(FilterError):  # one of the language's own, with arguments that it takes
+            assert Filter.from_wire({5: [call]}).plugins == ()
+        return
+    wanted = Filter.from_wire({5: [call]})
+    assert wanted.plugins == (name,)
+    judged = judge_filter(wanted, MACHINE)
+    assert not judged.holds
+    assert f"this machine has no data plugin {name}()" in judged.why
+    taken: list[Any] = []
+
+    def plugin(*values: Any) -> bool:
+        taken.extend(values)
+        return True
+
+    has_it = msgspec.structs.replace(MACHINE, functions={name: plugin})
+    assert judge_filter(wanted, has_it).holds
+    assert len(taken) == len(arguments)

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from choria.errors import FilterError
 from choria.filters import (
     Facts,
     Filter,
+    Judgement,
     Subject,
+    judge_filter,
     matches,
     parse_compound,
     parse_filter,
@@ -117,7 +120,40 @@ def test_there_are_several_hundred_cases() -> None:
 
 def test_without_data_plugins_a_call_says_what_there_is() -> None:
     with pytest.raises(FilterError, match=r"no data plugin puppet\(\); there are: all, any, count"):
-        parse_compound("puppet().enabled")
+        parse_compound("puppet().enabled", ())
+
+
+def test_a_plugin_that_only_some_machines_have_matches_there_and_nowhere_else() -> None:
+    wanted = parse_filter(compounds=["raid().enabled"])
+    has_it = msgspec.structs.replace(MACHINE, functions={"raid": lambda: {"enabled": True}})
+    assert judge_filter(wanted, has_it) == Judgement(holds=True)
+    without = judge_filter(wanted, MACHINE)
+    assert not without.holds
+    assert without.why == "character 1 of the expression: this machine has no data plugin raid()"
+    assert wanted.plugins == ("raid",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("wiht('a')", "there is no wiht(): did you mean with()?"),
+        ("facts('a')", "there is no facts(): did you mean fact()?"),
+        ("true or includes(agents, 'a')", "did you mean include()?"),
+        ("lower('A') == 'a'", "there is no lower() in this language: it has all, any"),
+        ("Puppet()", "no data plugin Puppet()"),
+        ("nil()", "'(' is missing"),
+    ],
+)
+def test_what_a_person_mistyped_is_refused_before_it_is_sent(text: str, words: str) -> None:
+    with pytest.raises(FilterError, match=re.escape(words)):
+        parse_filter(compounds=[text])
+
+
+def test_a_receiver_takes_any_name_of_a_plugin() -> None:
+    wanted = Filter.from_wire({5: ["wiht('a') or lower('A')"]})
+    assert wanted.plugins == ("lower", "wiht")
+    with pytest.raises(FilterError, match="no data plugin Data"):
+        Filter.from_wire({5: ["Data('a')"]})
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 4097, "true " + "and true " * 500])

@@ -30,16 +30,16 @@ ALIASES: Final[Mapping[str, Method]] = {
     "choria": Method.PUPPETDB,
 }
 
-_IDENTITY, _FACT, _CLASS, _AGENT, _COMPOUND, _GROUP, _PQL = (
-    "-I", "-F", "-C", "-A", "-S", f"-I {GROUP_PREFIX}NAME", f"-I {PQL_PREFIX}QUERY",
+_IDENTITY, _FACT, _CLASS, _AGENT, _COMPOUND, _DATA, _GROUP, _PQL = (
+    "-I", "-F", "-C", "-A", "-S", "a data plugin in -S", f"-I {GROUP_PREFIX}NAME", f"-I {PQL_PREFIX}QUERY",
 )  # fmt: skip
 _COMMON: Final = frozenset({_IDENTITY, _FACT, _CLASS, _AGENT})
 
 JUDGES: Final[Mapping[Method, frozenset[str]]] = {
-    Method.BROADCAST: _COMMON | {_COMPOUND},
+    Method.BROADCAST: _COMMON | {_COMPOUND, _DATA},
     Method.FLATFILE: frozenset({_IDENTITY}),
     Method.INVENTORY: _COMMON | {_COMPOUND, _GROUP},
-    Method.EXTERNAL: _COMMON | {_COMPOUND, _GROUP, _PQL},
+    Method.EXTERNAL: _COMMON | {_COMPOUND, _DATA, _GROUP, _PQL},
     Method.PUPPETDB: _COMMON | {_PQL},
 }
 """Which conditions a method can judge. An external program is handed all of them as they are."""
@@ -47,7 +47,7 @@ JUDGES: Final[Mapping[Method, frozenset[str]]] = {
 _WHY: Final[Mapping[Method, str]] = {
     Method.BROADCAST: "nodes know neither an inventory's groups nor PuppetDB's queries",
     Method.FLATFILE: "a list of names says nothing else about nodes",
-    Method.INVENTORY: "it holds no PuppetDB",
+    Method.INVENTORY: "a file holds neither PuppetDB nor what machines say of themselves",
     Method.EXTERNAL: "",
     Method.PUPPETDB: "PuppetDB's language cannot say it",
 }
@@ -108,6 +108,7 @@ def _kinds(which: Filter) -> list[str]:
         _CLASS: which.classes,
         _AGENT: which.agents,
         _COMPOUND: which.compounds,
+        _DATA: which.plugins,
     }
     return [kind for kind, conditions in present.items() if conditions]
 

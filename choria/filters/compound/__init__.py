@@ -29,9 +29,18 @@ from .check import check
 from .evaluate import evaluate
 from .limits import MAX_EXPRESSION_CHARS
 from .parser import parse
+from .plugins import is_plugin_name, plugin_calls, refuse_mistakes
 from .tree import Node
 
-__all__ = ["MAX_EXPRESSION_CHARS", "Budget", "Compound", "Judgement", "parse_compound"]
+__all__ = [
+    "MAX_EXPRESSION_CHARS",
+    "Budget",
+    "Compound",
+    "Judgement",
+    "is_plugin_name",
+    "parse_compound",
+    "parse_typed_compound",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,6 +58,11 @@ class Compound:
     text: str
     tree: Node = dataclasses.field(compare=False, repr=False)
 
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """The data plugins that it calls, each once."""
+        return tuple(sorted({call.function for call in plugin_calls(self.tree)}))
+
     def judge(self, subject: Subject, budget: Budget | None = None) -> Judgement:
         """Whether the expression is true of a machine; never raises.
 
@@ -62,8 +76,13 @@ class Compound:
             return Judgement(holds=False, why=str(exc))
 
 
-def parse_compound(text: str, functions: Collection[str] = ()) -> Compound:
-    """Read an expression that may call the data plugins named in ``functions``.
+def parse_compound(text: str, functions: Collection[str] | None = None) -> Compound:
+    """Read an expression.
+
+    Args:
+        text: what was typed or sent.
+        functions: the data plugins that it may call; None: any that some machine may have. A
+            machine without the plugin cannot judge the expression, so it is not meant.
 
     Raises:
         FilterError: it cannot be read; the sentence says at which character and why.
@@ -71,3 +90,14 @@ def parse_compound(text: str, functions: Collection[str] = ()) -> Compound:
     tree = parse(text, functions)
     check(tree)
     return Compound(text, tree)
+
+
+def parse_typed_compound(text: str, functions: Collection[str] | None = None) -> Compound:
+    """As `parse_compound`, for what a person typed: likely typing mistakes are refused too.
+
+    Raises:
+        FilterError: as `parse_compound`; or a call looks like a mistake.
+    """
+    compound = parse_compound(text, functions)
+    refuse_mistakes(compound.tree)
+    return compound

@@ -25,3 +25,13 @@ WORDS: Final = frozenset({"and", "or", "not"}) | NEGATABLE
 CLOSURES: Final = frozenset({"any", "all", "none", "one", "count"})
 FUNCTIONS: Final[Mapping[str, int]] = {"with": 1, "fact": 1, "include": 2, "semver": 2, "len": 1}
 """Functions of the language, and how many arguments each takes."""
+
+ABSENT: Final = frozenset(
+    {
+        "abs", "ceil", "date", "duration", "filter", "find", "first", "flatten", "float", "floor",
+        "fromjson", "groupby", "indexof", "int", "join", "keys", "last", "lower", "map", "max",
+        "mean", "median", "min", "now", "reduce", "repeat", "replace", "reverse", "round", "sort",
+        "split", "string", "sum", "tojson", "trim", "type", "uniq", "upper", "values",
+    }
+)  # fmt: skip
+"""Functions of expr that this language has not: whoever types one means no data plugin."""

@@ -22,6 +22,7 @@ from .grammar import (
     WORDS,
 )
 from .limits import MAX_DEPTH
+from .plugins import is_plugin_name
 from .tokens import Kind, Token, tokens, wrong
 from .tree import (
     Binary,
@@ -39,8 +40,8 @@ from .tree import (
 )
 
 
-def parse(text: str, data_functions: Collection[str]) -> Node:
-    """Read an expression, which may call ``data_functions``.
+def parse(text: str, data_functions: Collection[str] | None) -> Node:
+    """Read an expression, which may call ``data_functions``; None: what any machine may have.
 
     Raises:
         FilterError: it is none; the sentence says where and why.
@@ -51,7 +52,7 @@ def parse(text: str, data_functions: Collection[str]) -> Node:
 class _Parser:
     """One walk over the tokens."""
 
-    def __init__(self, found: list[Token], data_functions: Collection[str]) -> None:
+    def __init__(self, found: list[Token], data_functions: Collection[str] | None) -> None:
         self._tokens = found
         self._at = 0
         self._depth = 0
@@ -207,9 +208,11 @@ class _Parser:
         return Call(token.at, token.text, arguments)
 
     def _refuse_unknown(self, token: Token) -> None:
-        if token.text in FUNCTIONS or token.text in self._data_functions:
+        given = self._data_functions
+        may_be = is_plugin_name(token.text) if given is None else token.text in given
+        if token.text in FUNCTIONS or may_be:
             return
-        known = sorted({*FUNCTIONS, *CLOSURES, *self._data_functions})
+        known = sorted({*FUNCTIONS, *CLOSURES, *(given or ())})
         what = f"there is no function and no data plugin {token.text}(); there are"
         raise wrong(token.at, f"{what}: {', '.join(known)}")
 

@@ -73,15 +73,22 @@ _REFUSED: Final[list[tuple[str, dict[Any, Any], str]]] = [
     ("a compound expression that is no text", {5: [["true"]]}, "13.4-10"),
 ]
 _COMPOUND_REFUSED: Final = [
-    "", "tru e", "1 +", "(true", "a = b", "gone()", 'with("a=/(/")', '"a" matches "("', "1 < 2 < 3", "# == 1",
+    "", "tru e", "1 +", "(true", "a = b", "Gone()", "nil()", "x-y()", f"{'a' * 65}()", 'with("a=/(/")', '"a" matches "("', "1 < 2 < 3", "# == 1",
     'semver("1", "x.y")', "x" * 4097,
+]  # fmt: skip
+_UNKNOWN_PLUGINS: Final = [
+    "gone()", "gone().version == nil", "not gone()", 'gone("x", 1) or true', "wiht()", f"{'a' * 64}()",
 ]  # fmt: skip
 
 
 def rows() -> list[Row]:
     """Return the rows of ``filters.json``."""
     matched = [*_MATCHED, *_compound(_COMPOUND_MATCHED, "13.4-12")]
-    not_matched = [*_NOT_MATCHED, *_compound(_COMPOUND_NOT_MATCHED, "13.4-13")]
+    not_matched = [
+        *_NOT_MATCHED,
+        *_compound(_COMPOUND_NOT_MATCHED, "13.4-13"),
+        *_compound(_UNKNOWN_PLUGINS, "13.4-14"),
+    ]
     refused = [*_REFUSED, *_compound(_COMPOUND_REFUSED, "13.4-13")]
     return [
         *(_row(*case, verdict="matched") for case in matched),

@@ -89,6 +89,8 @@ JUDGED: Final[tuple[tuple[str, str, dict[str, Any], Refusal | None], ...]] = (
     ("compound-true", "13.4-13", {"_10": {5: ["true"]}}, None),
     ("compound-false", "13.4-13", {"_10": {5: ["1 > 2"]}}, Refusal.NOT_MATCHED),
     ("compound-unreadable", "13.4-13", {"_10": {5: ["(("]}}, Refusal.INVALID_INPUT),
+    ("compound-unknown-plugin", "13.4-14", {"_10": {5: ["gone()"]}}, Refusal.NOT_MATCHED),
+    ("compound-impossible-plugin", "13.4-14", {"_10": {5: ["Gone()"]}}, Refusal.INVALID_INPUT),
     ("compound-neither", "13.4-13", {"_10": {5: ["1 + 1"]}}, Refusal.NOT_MATCHED),
     (
         "version-before-fields",
