@@ -15,6 +15,7 @@ import attrs
 
 from choria.cli._call_help import action_text, agent_text
 from choria.cli._progress import Progress
+from choria.cli._run_views import run_view
 from choria.cli._terminal import Paper
 from choria.cli._views import view_for
 from choria.client import Call, Discovery, Gone, KnownDdl
@@ -22,6 +23,7 @@ from choria.ddl import convert_inputs, markdown, parse_ddl
 from choria.programs.call import Outcome
 from choria.programs.call_plan import CallPlan, default_display
 from tests.support.answers import AT_MS, a_denial, a_result, an_answer
+from tests.support.runs import a_usual_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
 PAPERS = {
@@ -147,6 +149,8 @@ CASES: dict[str, Callable[[Paper], str]] = {
     "group": lambda paper: whole("group", a_plan(), paper),
     "table": lambda paper: whole("table", a_plan(), paper),
     "progress": _progress,
+    "run": lambda paper: run_view("", paper, one=False).end(a_usual_run()),
+    "run-summary": lambda paper: run_view("stream", paper, one=False).account(a_usual_run()),
 }
 PLAIN: dict[str, Callable[[], str]] = {
     "json": lambda: whole("json", a_plan(), Paper()),
