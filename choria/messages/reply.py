@@ -8,7 +8,7 @@ be moved to another request with the same id (A2).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from choria.errors import MessageError, Refusal
 
 from .envelope import (
+    MAX_DEPTH,
     MAX_REPLY_ITEMS,
     Digest256,
     Id128,
@@ -28,6 +29,8 @@ from .envelope import (
 from .request import Grade, Request
 
 _TAG_18: Final = b"\xd2"
+_MAX_ITEMS: Final = MAX_REPLY_ITEMS - 32
+"""Of the data: the reply around it has some too."""
 
 STATUS_OF_REFUSAL: Final[Mapping[Refusal, int]] = {
     Refusal.DENIED: 1,
@@ -123,19 +126,20 @@ def refuse(reply: Reply, refusal: Refusal, text: str) -> Reply:
     )
 
 
-def fit_reply(reply: Reply, max_bytes: int) -> bytes:
-    """Encode ``reply``; if it is beyond ``max_bytes``, encode an answer that says so instead.
+def fit_reply(reply: Reply, max_bytes: int) -> tuple[bytes, bool]:
+    """Encode ``reply`` and say that it fits; beyond ``max_bytes``, encode an answer that says so instead.
 
     Leave room in ``max_bytes`` for the signature and the certificate. A reply of more items than a
-    receiver may accept counts as too large as well.
+    receiver may accept counts as too large as well. What is plainly too large is not encoded first:
+    beside the result itself this takes memory for ``max_bytes`` and no more.
     """
+    if text := _too_large(reply.data, max_bytes):
+        return encode_reply(refuse(reply, Refusal.RESULT_TOO_LARGE, text)), False
     encoded = encode_reply(reply)
-    if len(encoded) <= max_bytes and _items(reply.data, MAX_REPLY_ITEMS) < MAX_REPLY_ITEMS - 32:
-        return encoded
-    text = f"the result of {len(encoded)} bytes is more than the {max_bytes} bytes that may be sent"
     if len(encoded) <= max_bytes:
-        text = f"the result holds more than {MAX_REPLY_ITEMS - 32} values"
-    return encode_reply(refuse(reply, Refusal.RESULT_TOO_LARGE, text))
+        return encoded, True
+    text = f"the result of {len(encoded)} bytes is more than the {max_bytes} bytes that may be sent"
+    return encode_reply(refuse(reply, Refusal.RESULT_TOO_LARGE, text)), False
 
 
 def may_be_unsigned(reply: Reply, request: Request) -> bool:
@@ -160,17 +164,39 @@ def is_signed(payload: bytes) -> bool:
     return payload[:1] == _TAG_18
 
 
-def _items(value: object, enough: int) -> int:
-    """Count the items that ``value`` encodes to; stops a little after ``enough``."""
-    if isinstance(value, Mapping):
-        children: list[object] = list(value.values())
-        count = 1 + len(children)
-    elif isinstance(value, list | tuple):
-        children, count = list(value), 1
-    else:
-        return 1
-    for child in children:
-        if count > enough:
-            break
-        count += _items(child, enough - count)
-    return count
+def _too_large(data: object, max_bytes: int) -> str:
+    """Why ``data`` is too large, as far as a look at it tells that ends at the limits; else empty."""
+    size = _Size(max_bytes)
+    size.add(data, 0)
+    if size.items >= _MAX_ITEMS:
+        return f"the result holds more than {_MAX_ITEMS} values"
+    if size.bytes > max_bytes:
+        return f"the result of {size.bytes} bytes or more is more than the {max_bytes} bytes that may be sent"
+    return ""
+
+
+class _Size:
+    """How many items a value encodes to, and how many bytes at least; stops counting at the limits."""
+
+    __slots__ = ("bytes", "items", "max_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self.items = self.bytes = 0
+        self.max_bytes = max_bytes
+
+    def add(self, value: object, depth: int) -> None:
+        """Count ``value``. What is nested too deep is left to the encoder, which says so."""
+        self.items += 1
+        self.bytes += 1 + (len(value) if isinstance(value, str | bytes) else 0)
+        if depth > MAX_DEPTH:
+            return
+        if isinstance(value, Mapping):
+            self._add_all((part for pair in value.items() for part in pair), depth)
+        elif isinstance(value, list | tuple):
+            self._add_all(value, depth)
+
+    def _add_all(self, values: Iterable[object], depth: int) -> None:
+        for each in values:
+            if self.bytes > self.max_bytes or self.items >= _MAX_ITEMS:
+                return
+            self.add(each, depth + 1)

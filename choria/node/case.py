@@ -56,7 +56,7 @@ class Bench:
         network: own network's name; ``identity`` is the own name in it.
         agents: by name; the same mapping that the host runs from.
         policies: the policies in force now.
-        has_room: whether one more request of so many bytes may run.
+        has_room: whether one more request of so many bytes may run in this agent.
     """
 
     identity: str
@@ -67,7 +67,7 @@ class Bench:
     requests: RequestLog
     rates: CallerRates
     refused: Refused
-    has_room: Callable[[int], bool]
+    has_room: Callable[[str, int], bool]
 
 
 def circumstances(bench: Bench, request: Request) -> Circumstances:

@@ -9,6 +9,7 @@ import msgspec
 
 from choria.net import PuppetConfig, TrustConfig
 
+Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Authorization: TypeAlias = Literal["action_policy", "rego"]
 
 
@@ -57,6 +58,10 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         networks: Networks behind relays whose clients are listened to, by name: PEM file of the
             issuer of that network's clients. Policies know them as ``<network>:choria=<name>``.
         grace_s: Seconds that running actions get when the node stops.
+        caller_rate: Requests a second of one caller, in the long run; more are answered "busy".
+        caller_burst: How many a caller may send at once, before the rate counts.
+        max_running: Actions that run at the same time; more are answered "busy".
+        max_running_agent: Of these, how many of one agent, so that one that hangs leaves places.
     """
 
     credentials: Path | None = None
@@ -81,3 +86,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     classes_file: Path = Path("/opt/puppetlabs/puppet/cache/state/classes.txt")
     networks: dict[str, Path] = {}
     grace_s: float = 5.0
+    caller_rate: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    caller_burst: Positive = 200
+    max_running: Positive = 128
+    max_running_agent: Positive = 64

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,10 +42,15 @@ class Job:
 class Host:
     """Runs jobs, each in its own cancel scope, within bounds on their number and bytes."""
 
-    def __init__(self, *, max_running: int, max_running_bytes: int) -> None:
+    def __init__(
+        self, *, max_running: int, max_running_bytes: int, max_running_agent: int = 0
+    ) -> None:
         self._max_running = max_running
+        # One agent whose actions hang must not take every place of the node.
+        self._max_agent = max_running_agent or max_running
         self._max_bytes = max_running_bytes
         self._bytes = 0
+        self._of_agent: Counter[str] = Counter()
         self._scopes: set[trio.CancelScope] = set()
         self._stop_at = math.inf
 
@@ -53,9 +59,13 @@ class Host:
         """How many actions run now."""
         return len(self._scopes)
 
-    def has_room(self, request_bytes: int) -> bool:
-        """Whether one more request of so many bytes may run."""
-        return self.running < self._max_running and self._bytes + request_bytes <= self._max_bytes
+    def has_room(self, agent: str, request_bytes: int) -> bool:
+        """Whether one more request of so many bytes may run in ``agent``."""
+        return (
+            self.running < self._max_running
+            and self._of_agent[agent] < self._max_agent
+            and self._bytes + request_bytes <= self._max_bytes
+        )
 
     def stop(self, deadline: float) -> None:
         """End every action by ``deadline`` (monotonic seconds); each is still answered."""
@@ -74,13 +84,16 @@ class Host:
             raise RuntimeError(f"{authorized} does not cover {job.agent.ddl.name}")
         timeout_s = job.agent.ddl.metadata.timeout
         scope = trio.CancelScope(deadline=min(trio.current_time() + timeout_s, self._stop_at))
+        name = job.agent.ddl.name
         self._scopes.add(scope)
+        self._of_agent[name] += 1
         self._bytes += job.request_bytes
         try:
             with scope:
                 return await _run(job)
         finally:
             self._scopes.discard(scope)
+            self._of_agent[name] -= 1
             self._bytes -= job.request_bytes
         return self._too_late(timeout_s)
 
@@ -97,20 +110,36 @@ async def _run(job: Job) -> Ran:
         data: Any = await job.action(job.inputs, job.context)
     except Exception as wrong:  # noqa: BLE001  # see above
         return _failed(job, wrong)
-    if not isinstance(data, Mapping):
-        return _failed(job, TypeError(f"the action gave {type(data).__name__}, not a dict"))
+    if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data):
+        return _failed(
+            job, TypeError(f"the action gave {type(data).__name__}, not a dict of names")
+        )
     return Ran(End.SUCCEEDED, "OK", 0, _with_defaults(job, data))
 
 
 def _failed(job: Job, wrong: Exception) -> Ran:
     said = agent_error(wrong)
-    if said is not None:
+    text = _text_of(said)
+    if said is not None and text is not None:
         code = said.statuscode if said.statuscode in _STATUS_CODES else 5
-        return Ran(End.ABORTED, str(said), code, said.data)
+        return Ran(End.ABORTED, text, code, _named(said.data))
     name = f"{job.agent.ddl.name}#{job.action_name}"
     log.error("%s failed, request %s", name, job.context.request_id.hex(), exc_info=wrong)
     # No text of the exception: it may hold paths, queries or secrets of this machine.
     return refused(End.CRASHED, f"{name} failed; the node's log says why")
+
+
+def _text_of(said: AgentError | None) -> str | None:
+    """What the caller is told; None when the error is of a class whose text cannot be had."""
+    try:
+        return None if said is None else str(said)
+    except Exception:  # noqa: BLE001  # an agent's own class: its fault, told as any other
+        return None
+
+
+def _named(data: Any) -> Mapping[str, Any]:
+    """What an AgentError carries, which its raiser may have set to anything."""
+    return data if isinstance(data, Mapping) and all(isinstance(name, str) for name in data) else {}
 
 
 def agent_error(wrong: Exception) -> AgentError | None:

@@ -246,9 +246,9 @@ def callable_here(
     return None
 
 
-def room(bench: Bench, case: Case, _verified: VerifiedRequest, _request: Request) -> Stop | None:
-    """The node has room to run one more."""
-    if bench.has_room(len(case.arrival.payload)):
+def room(bench: Bench, case: Case, _verified: VerifiedRequest, request: Request) -> Stop | None:
+    """The node, and the agent, have room to run one more."""
+    if bench.has_room(request.agent, len(case.arrival.payload)):
         return None
     return Stop(End.BUSY, "this node runs as many requests as it may: try again later")
 

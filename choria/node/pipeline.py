@@ -172,6 +172,8 @@ class Pipeline:
             facts=case.facts.values,
             node=self._parts.node,
             now_ms=case.now_ms,
+            created_ms=request.created_ms,
+            ttl_ms=request.ttl_ms,
         )
         job = Job(
             agent=case.agent,

@@ -20,7 +20,6 @@ from choria.trust import Signer
 
 from .outcomes import CONSEQUENCES, AnswerKind, End
 
-SIGNING_BYTES: Final = 1024  # COSE headers and an RSA-4096 signature
 MAX_MESSAGE_CHARS: Final = 2000
 
 
@@ -50,7 +49,7 @@ def make_reply(
         network=sender[0],
         sender=sender[1],
         statuscode=ran.statuscode,
-        statusmsg=ran.text[:MAX_MESSAGE_CHARS],
+        statusmsg=sendable(ran.text[:MAX_MESSAGE_CHARS]),
         data=dict(ran.data),
         refusal=CONSEQUENCES[ran.end].refusal,
         time_ms=time_ms,
@@ -68,13 +67,17 @@ def encode_within(reply: Reply, max_bytes: int) -> tuple[End | None, bytes]:
     if reply.refusal is not None:
         return None, encode_reply(reply)
     try:
-        encoded = fit_reply(reply, max_bytes)
+        encoded, fits = fit_reply(reply, max_bytes)
     except MessageError as wrong:
         # The agent's bug. The caller learns where the value stands, and not what it is.
-        text = f"the action gave a value that cannot be sent: {str(wrong)[:200]}"
+        text = f"the action gave a value that cannot be sent: {sendable(str(wrong)[:200])}"
         return End.CRASHED, encode_reply(refuse(reply, Refusal.FAILED, text))
-    was_fit = encoded == encode_reply(reply) if len(encoded) < SIGNING_BYTES else True
-    return None if was_fit else End.TOO_LARGE, encoded
+    return None if fits else End.TOO_LARGE, encoded
+
+
+def sendable(text: str) -> str:
+    """``text`` with what UTF-8 cannot say spelt out: lone surrogates, as of file names."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def is_link_grade(end: End, request: Request | None) -> bool:

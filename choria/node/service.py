@@ -41,6 +41,7 @@ class NodeSettings:
         grace_s: for running actions when the node stops.
         judging: requests verified and judged at the same time.
         max_running: actions that run at the same time; beyond it callers are told "busy".
+        max_running_agent: of these, how many of one agent.
         caller_rate: requests a second of one caller, after a burst of ``caller_burst``.
         remember_refused: refusals remembered so that none is said twice.
         runs_unaudited: requests run though the audit log cannot be written; else they are refused.
@@ -52,6 +53,7 @@ class NodeSettings:
     grace_s: float = 5.0
     judging: int = 32
     max_running: int = 128
+    max_running_agent: int = 64
     max_running_bytes: int = 16 << 20
     max_request_bytes: int = 1 << 18
     caller_rate: float = 50.0
@@ -89,7 +91,9 @@ class Node:
     def __init__(self, session: Session, parts: NodeParts, settings: NodeSettings) -> None:
         self.counters = parts.counters
         self.host = Host(
-            max_running=settings.max_running, max_running_bytes=settings.max_running_bytes
+            max_running=settings.max_running,
+            max_running_bytes=settings.max_running_bytes,
+            max_running_agent=settings.max_running_agent,
         )
         self._session = session
         self._settings = settings

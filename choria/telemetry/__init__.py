@@ -1,6 +1,7 @@
 """Logging that never blocks the event loop."""
 
 from .logs import LogStats, configure_logging
+from .prints import PrintLog, prints_to_log
 from .style import use_colour
 
-__all__ = ["LogStats", "configure_logging", "use_colour"]
+__all__ = ["LogStats", "PrintLog", "configure_logging", "prints_to_log", "use_colour"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -237,16 +238,36 @@ def test_a_request_that_nobody_would_accept_is_not_encoded() -> None:
 
 def test_a_result_that_is_too_large_becomes_an_answer_that_says_so() -> None:
     whole = encode_reply(REPLY)
-    assert fit_reply(REPLY, len(whole)) == whole
-    cut = decode_reply(fit_reply(REPLY, len(whole) - 1))
+    assert fit_reply(REPLY, len(whole)) == (whole, True)
+    encoded, fits = fit_reply(REPLY, len(whole) - 1)
+    cut = decode_reply(encoded)
+    assert not fits
     assert cut.refusal is Refusal.RESULT_TOO_LARGE
     assert cut.statuscode == 5
     assert cut.data == {}
     assert str(len(whole)) in cut.statusmsg
     many = msgspec.structs.replace(REPLY, data={"x": [[0] * 1000] * 66})
-    assert decode_reply(fit_reply(many, 1 << 20)).refusal is Refusal.RESULT_TOO_LARGE
+    assert decode_reply(fit_reply(many, 1 << 20)[0]).refusal is Refusal.RESULT_TOO_LARGE
     wide = msgspec.structs.replace(REPLY, data={"x": [0] * 65_000})
-    assert decode_reply(fit_reply(wide, 1 << 20)) == wide
+    assert decode_reply(fit_reply(wide, 1 << 20)[0]) == wide
+
+
+def test_what_is_plainly_too_large_is_not_encoded_first() -> None:
+    huge = {"text": "x" * (50 << 20), "list": ["y" * 1000] * 1_000_000}
+    tracemalloc.start()
+    encoded, fits = fit_reply(msgspec.structs.replace(REPLY, data=huge), 1 << 20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not fits
+    assert "bytes or more" in decode_reply(encoded).statusmsg
+    assert peak < 1 << 20
+
+
+def test_a_value_without_end_is_no_end_of_the_node() -> None:
+    circle: dict[str, object] = {}
+    circle["again"] = circle
+    with pytest.raises(MessageError):
+        fit_reply(msgspec.structs.replace(REPLY, data=circle), 1 << 20)
 
 
 def test_every_refusal_has_a_status_code_of_chorias() -> None:

@@ -104,7 +104,7 @@ class Setup:
             requests=self.log,
             rates=CallerRates(1.0, self.burst),
             refused=Refused(10),
-            has_room=lambda _size: self.room,
+            has_room=lambda _agent, _size: self.room,
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +37,7 @@ MAX_REPLY_BYTES: Final = 4 << 20
 PATH: Final = f"/opt/puppetlabs/bin:/usr/local/sbin:/usr/local/bin:{SYSTEM_PATH}"
 _MAX_LOGGED_CHARS: Final = 500
 _MAX_LOGGED_LINES: Final = 100
+_FLOOD_PAUSE_S: Final = 0.001
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +118,11 @@ def _folder(request: object, facts: Mapping[str, Any]) -> Iterator[Path]:
 
 def _read(path: Path, program: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        # Not blocking: the program may have put a FIFO there, which would hold the node for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise AgentError(f"the reply of {program} cannot be read: it is no file")
             data = file.read(MAX_REPLY_BYTES + 1)
     except OSError as wrong:
         raise AgentError(f"the reply of {program} cannot be read: {wrong.strerror}") from None
@@ -133,6 +140,10 @@ class _Logged:
 
     async def take(self, name: str, data: bytes) -> None:
         """Log each line; see the class's text."""
+        if self._lines >= _MAX_LOGGED_LINES:
+            # What is thrown away is read slowly: a program that floods must not take a whole core.
+            await trio.sleep(_FLOOD_PAUSE_S)
+            return
         level = logging.ERROR if name == "stderr" else logging.INFO
         for line in data.decode("utf-8", "replace").splitlines():
             self._lines += 1

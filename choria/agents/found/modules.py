@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from choria.agents.native import Agent as NativeAgent
-from choria.agents.native import AgentLoop, build_agent
+from choria.agents.native import AgentLoop, build_agent, thread_name
 from choria.errors import DDLError
 from choria.node import Agent
 
@@ -64,7 +64,12 @@ async def load_module_agent(path: Path, version: str, source: bytes, facts: Fact
     with trio.move_on_after(LOAD_WITHIN_S):
         # In a thread, because an import may block; abandoned when it never ends.
         instance = await trio.to_thread.run_sync(
-            _instance, path, version, source, abandon_on_cancel=True
+            _instance,
+            path,
+            version,
+            source,
+            abandon_on_cancel=True,
+            thread_name=thread_name(path.stem),
         )
         return await activated(instance, facts)
     raise TimeoutError(f"{path} was not loaded within {LOAD_WITHIN_S:.0f} s")
@@ -89,12 +94,12 @@ def _instance(path: Path, version: str, source: bytes) -> NativeAgent:
     try:
         exec(compile(source, str(path), "exec"), vars(module))  # noqa: S102  # what an agent is
         return _only_agent(path, module)()
-    except SystemExit as exc:
+    except BaseException as exc:
         del sys.modules[module.__name__]
-        raise DDLError(f"{path} calls SystemExit when it is imported") from exc
-    except BaseException:
-        del sys.modules[module.__name__]
-        raise
+        if isinstance(exc, Exception):
+            raise
+        # SystemExit and its like: out of this thread they would end the node.
+        raise DDLError(f"{path} raises {type(exc).__name__} when it is imported") from exc
 
 
 def _only_agent(path: Path, module: ModuleType) -> type[NativeAgent]:

@@ -21,6 +21,7 @@ from .build import build_agent, plain_result
 from .declare import About, Agent, Input, Output, action
 from .document import make_document
 from .loop import AgentLoop
+from .misdeeds import agent_of_thread, thread_name
 
 __all__ = [
     "About",
@@ -29,7 +30,9 @@ __all__ = [
     "Input",
     "Output",
     "action",
+    "agent_of_thread",
     "build_agent",
     "make_document",
     "plain_result",
+    "thread_name",
 ]

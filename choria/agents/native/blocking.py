@@ -16,6 +16,8 @@ import trio
 
 from choria.errors import AgentError
 
+from .misdeeds import as_exception, thread_name
+
 log = logging.getLogger(__name__)
 
 MAX_THREADS: Final = 4
@@ -50,7 +52,10 @@ class Workers:
         watched = _Watched(self, function, what)
         try:
             return await trio.to_thread.run_sync(
-                watched.run, limiter=self._limiter, abandon_on_cancel=True
+                watched.run,
+                limiter=self._limiter,
+                abandon_on_cancel=True,
+                thread_name=thread_name(self._agent),
             )
         except trio.Cancelled:
             watched.left_behind()
@@ -74,6 +79,9 @@ class _Watched:
         self._running = True
         try:
             return self._function()
+        except BaseException as wrong:
+            # ``sys.exit`` in a thread comes out of the node's loop, and would end the node.
+            raise as_exception(wrong) from wrong
         finally:
             try:
                 self._token.run_sync_soon(self._ended)

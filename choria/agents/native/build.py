@@ -47,10 +47,19 @@ class _Runner:
         self._workers = Workers(agent)
 
     def wrap(self, method: Callable[..., Any], what: str) -> Callable[..., Awaitable[Any]]:
-        """``method`` as a coroutine function of the node's loop."""
+        """``method`` as a coroutine function of the node's loop, whose result is plain data.
+
+        It is made plain where the method ran: a result of millions of values takes seconds.
+        """
         if inspect.iscoroutinefunction(method):
-            return in_loop(self._loop, what, method)
-        return in_thread(self._workers, what, method)
+
+            async def awaited(*args: Any, **kwargs: Any) -> dict[str, Any]:
+                return plain_result(await method(*args, **kwargs))
+
+            return in_loop(self._loop, what, awaited)
+        return in_thread(
+            self._workers, what, lambda *args, **kwargs: plain_result(method(*args, **kwargs))
+        )
 
 
 def _checked(kind: type[Agent], made: AgentDDL) -> AgentDDL:
@@ -77,7 +86,7 @@ def _bind(instance: Agent, method: Callable[..., Any], runner: _Runner, what: st
         values = {name: convert[name](value) for name, value in inputs.items()}
         if context_name:
             values[context_name] = context
-        return plain_result(await run(**values))
+        return dict(await run(**values))
 
     return call
 

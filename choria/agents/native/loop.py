@@ -23,6 +23,8 @@ import trio
 
 from choria.errors import AgentError
 
+from .misdeeds import as_exception, thread_name
+
 log = logging.getLogger(__name__)
 
 STUBBORN_S: Final = 1.0
@@ -85,7 +87,7 @@ class AgentLoop:
             await self._give_up(loop, call)
             raise
         if call.wrong is not None:
-            raise _as_exception(call.wrong)
+            raise as_exception(call.wrong)
         return call.result
 
     async def _started(self) -> _Loop:
@@ -118,7 +120,7 @@ class _Loop:
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
-        self._thread = threading.Thread(target=self._main, name=f"agent-{agent}", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=thread_name(agent), daemon=True)
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._calls: set[_Call] = set()
@@ -206,13 +208,6 @@ class _Loop:
             call.node.run_sync_soon(call.finish)
         except trio.RunFinishedError:
             log.info("%s ended after the node", call.what)
-
-
-def _as_exception(wrong: BaseException) -> Exception:
-    """``sys.exit`` in an agent must not end the node: it is a failure like any other."""
-    if isinstance(wrong, Exception):
-        return wrong
-    return RuntimeError(f"the action raised {type(wrong).__name__}")
 
 
 def in_loop(
