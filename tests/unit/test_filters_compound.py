@@ -141,12 +141,18 @@ def test_a_plugin_that_only_some_machines_have_matches_there_and_nowhere_else() 
         ("true or includes(agents, 'a')", "did you mean include()?"),
         ("lower('A') == 'a'", "there is no lower() in this language: it has all, any"),
         ("Puppet()", "no data plugin Puppet()"),
-        ("nil()", "'(' is missing"),
+        ("nil()", "the end is missing before '('"),
     ],
 )
 def test_what_a_person_mistyped_is_refused_before_it_is_sent(text: str, words: str) -> None:
     with pytest.raises(FilterError, match=re.escape(words)):
         parse_filter(compounds=[text])
+
+
+def test_a_name_that_is_only_a_little_alike_is_a_plugin() -> None:
+    assert parse_filter(compounds=["mount() and node() and disk()"]).plugins == (
+        "disk", "mount", "node",
+    )  # fmt: skip
 
 
 def test_a_receiver_takes_any_name_of_a_plugin() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -13,8 +12,6 @@ from .tree import Call, Node, children
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _OWN: Final = frozenset({*FUNCTIONS, *CLOSURES, *CONSTANTS, *WORDS})
-_ALIKE: Final = 0.8
-"""``wiht`` and ``includes`` are as alike to ``with`` and ``include``; ``count_jobs`` to nothing."""
 
 
 def is_plugin_name(name: str) -> bool:
@@ -41,11 +38,19 @@ def refuse_mistakes(tree: Node) -> None:
         FilterError: the sentence says where, and what may have been meant.
     """
     for call in plugin_calls(tree):
-        near = difflib.get_close_matches(call.function, sorted(_OWN), n=1, cutoff=_ALIKE)
+        near = [own for own in sorted(_OWN) if _alike(call.function, own)]
         if near:
             raise wrong(call.at, f"there is no {call.function}(): did you mean {near[0]}()?")
         if call.function in ABSENT:
             raise wrong(call.at, f"there is no {call.function}() in this language: {_there_are()}")
+
+
+def _alike(typed: str, own: str) -> bool:
+    """Letters swapped, or one too many or too few: ``wiht``, ``facts``. ``mount`` is not ``count``."""
+    if sorted(typed) == sorted(own):
+        return True
+    longer, shorter = sorted((typed, own), key=len, reverse=True)
+    return any(longer[:at] + longer[at + 1 :] == shorter for at in range(len(longer)))
 
 
 def _there_are() -> str:
