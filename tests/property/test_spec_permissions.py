@@ -12,7 +12,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from choria.messages import PresenceKind, PresenceQuery, encode_query
+from choria.messages import (
+    PresenceKind,
+    PresenceQuery,
+    TrustQuery,
+    encode_query,
+    encode_trust_query,
+)
 from choria.trust import Principal, Role
 from choria.wire import Error, Frame, Publish, Subscribe, parse_pattern, parse_subject, tail_of
 from tests.support import spec_broker
@@ -24,7 +30,11 @@ GRANTS = ["fleet", "events", "service:s", "service:alpha", "service:x.y", "relay
 NAMES = ["me", "you", "c", "alpha", "reply", "a.b", "relay-beta"]
 COLLECTIVES = [("c",), ("c", "d"), ("alpha",), ("agent", "reply")]
 GROUPS = [None, None, "s", "alpha", "x.y", "relay-beta", "relay-gamma", "relay-alpha", "me"]
-QUERY = encode_query(PresenceQuery(request_id=bytes(16), kind=PresenceKind.PRESENT))
+PAYLOADS = {
+    "": b"x",
+    "presence": encode_query(PresenceQuery(request_id=bytes(16), kind=PresenceKind.PRESENT)),
+    "trust": encode_trust_query(TrustQuery(request_id=bytes(16), digest=bytes(32))),
+}
 
 HOLDERS = st.builds(
     lambda role, name, grants, collectives: Holder(
@@ -128,19 +138,21 @@ def check_subscription(holder: Holder, patterns: Sequence[str], group: str | Non
 
 
 @settings(max_examples=400)
-@given(data=st.data(), holder=HOLDERS, receipt=st.booleans(), query=st.booleans())
-def test_any_publish(data: st.DataObject, holder: Holder, *, receipt: bool, query: bool) -> None:
+@given(
+    data=st.data(), holder=HOLDERS, receipt=st.booleans(), query=st.sampled_from(sorted(PAYLOADS))
+)
+def test_any_publish(data: st.DataObject, holder: Holder, *, receipt: bool, query: str) -> None:
     subjects = data.draw(st.lists(near(holder, "publish", wild=False), min_size=1, max_size=3))
     reply = data.draw(st.none() | near(holder, "reply", wild=False))
     check_publish(holder, tuple(dict.fromkeys(subjects)), reply, receipt=receipt, query=query)
 
 
 def check_publish(
-    holder: Holder, subjects: tuple[str, ...], reply: str | None, *, receipt: bool, query: bool
+    holder: Holder, subjects: tuple[str, ...], reply: str | None, *, receipt: bool, query: str
 ) -> Refused | None:
     expected = spec_broker.judge_publish(holder, subjects, reply, receipt=receipt, query=query)
     shell, peer = link(holder)
-    tail = tail_of(QUERY if query else b"x", reply=reply)
+    tail = tail_of(PAYLOADS[query], reply=reply)
     frame = Publish(subjects=subjects, receipt_id=int(receipt), tail=tail)
     assert_same(expected, verdict_on(shell, peer, frame), (holder, frame))
     assert shell.hub.counters.delivered == 0
@@ -158,21 +170,22 @@ def test_one_subject_without_receipts_is_enough_to_refuse_them() -> None:
     holder = Holder(NETWORK, "service", "me", frozenset({"fleet"}), "0" * 32, ("c",))
     subjects = ("c/reply/beta/i/s/r/alpha/me", "c/agent/a")
     for both in (subjects, subjects[::-1]):
-        refused = check_publish(holder, both, None, receipt=True, query=False)
+        refused = check_publish(holder, both, None, receipt=True, query="")
         assert refused == Refused("NOT_PERMITTED", None)
-        assert check_publish(holder, both, None, receipt=False, query=False) is None
+        assert check_publish(holder, both, None, receipt=False, query="") is None
 
 
-@pytest.mark.parametrize(
-    ("request_id", "query"), [("7" * 32, True), ("r", True), ("7" * 32, False)]
-)
-def test_a_query_has_the_form_of_one(request_id: str, query: bool) -> None:
+@pytest.mark.parametrize("subject", ["sys/presence/c", f"sys/trust/{NETWORK}"])
+@pytest.mark.parametrize("request_id", ["7" * 32, "r"])
+@pytest.mark.parametrize("query", PAYLOADS)
+def test_a_query_has_the_form_of_one(subject: str, request_id: str, query: str) -> None:
     holder = Holder(
         NETWORK, "client", "me", frozenset({"fleet"}), token16("client/me").hex(), ("c",)
     )
     reply = f"c/reply/{NETWORK}/{holder.inbox}/{holder.session}/{request_id}"
-    refused = check_publish(holder, ("sys/presence/c",), reply, receipt=False, query=query)
-    assert (refused is None) == (query and len(request_id) == 32)
+    refused = check_publish(holder, (subject,), reply, receipt=False, query=query)
+    meant = query != "" and subject.startswith(f"sys/{query}/")
+    assert (refused is None) == (meant and len(request_id) == 32)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -99,7 +99,9 @@ def _fillings(holder: Holder, row: SpecRow) -> Iterator[Mapping[str, str]]:
         "{inbox}": holder.inbox,
         "{session}": holder.session,
     }
-    for collective, granted in itertools.product(holder.collectives, _granted(holder, row.grant)):
+    # A row that names no collective holds for a broker that serves none, too.
+    collectives = holder.collectives if "{c}" in row.pattern else ("",)
+    for collective, granted in itertools.product(collectives, _granted(holder, row.grant)):
         yield {**own, "{c}": collective, **granted}
 
 
@@ -188,9 +190,12 @@ def judge_subscribe(
 
 
 def judge_publish(
-    holder: Holder, subjects: Sequence[str], reply: str | None, *, receipt: bool, query: bool
+    holder: Holder, subjects: Sequence[str], reply: str | None, *, receipt: bool, query: str
 ) -> Refused | None:
-    """CWP-6.9-4 to CWP-6.9-7, then section 9 and CWP-13.8-5. ``query``: what the payload is."""
+    """CWP-6.9-4 to CWP-6.9-7, then section 9, CWP-13.8-5 and section 20.
+
+    ``query``: which query the payload is, ``presence`` or ``trust``; empty: none.
+    """
     if len(subjects) > LIMIT_SUBJECTS:
         return Refused("LIMIT", LIMIT_SUBJECTS)
     rows = [rows_for(holder, "publish", subject) for subject in subjects]
@@ -200,7 +205,8 @@ def judge_publish(
     if reply is not None and not rows_for(holder, "reply", reply):
         return Refused("NOT_PERMITTED", None)
     told = any(subject.startswith("sys/") for subject in subjects)
-    if told and (len(subjects) > 1 or not query or not _REQUEST.search(reply or "")):
+    asked = len(subjects) == 1 and subjects[0].startswith(f"sys/{query or 'no query'}/")
+    if told and not (asked and _REQUEST.search(reply or "")):
         return Refused("NOT_PERMITTED", None, index_is_told=False)
     if receipt and not all(any(row.receipt for row in allowing) for allowing in rows):
         return Refused("NOT_PERMITTED", None)

@@ -22,7 +22,7 @@ from choria.wire import (
     split_tail,
     tail_of,
 )
-from tests.support.naive_broker import NaiveBroker, NaiveLink
+from tests.support.naive_broker import NaiveBroker, NaiveLink, matches
 from tests.support.peers import NETWORK, FakePeer, FakeShell, token16
 
 ACTORS = [
@@ -147,7 +147,7 @@ class Twin:
         assert not self.shell.hub.busy
 
     def _check_deliveries(self, subjects: tuple[str, ...], tail: bytes) -> None:
-        got = {naive: self._heard(peer, tail) for peer, naive in self.links.values()}
+        got = {naive: _heard(peer, naive, tail) for peer, naive in self.links.values()}
         for naive, heard in got.items():
             assert len(set(heard)) == len(heard), "a subject twice"
             assert set(heard) <= set(subjects), "nobody published that"
@@ -160,12 +160,16 @@ class Twin:
             assert hearing <= set(plain).union(*groups.values())
             assert len(hearing - set(plain)) <= len(groups)
 
-    def _heard(self, peer: FakePeer, tail: bytes) -> list[str]:
-        heard = []
-        for frame in peer.heard:
-            if isinstance(frame, Deliver) and frame.tail == tail:
-                assert peer.principal.role is not Role.RELAY
-                heard.append(frame.subject)
-            elif isinstance(frame, Routed) and frame.tail == tail:
-                heard += [subject for _, subject in frame.pairs]
-        return heard
+
+def _heard(peer: FakePeer, naive: NaiveLink, tail: bytes) -> list[str]:
+    """The subjects under which a link got the message; to relays' groups it is routed (CWP-6.12-1)."""
+    heard = []
+    for frame in peer.heard:
+        if isinstance(frame, Deliver) and frame.tail == tail:
+            relay = naive.principal.role is Role.RELAY
+            plain = [pattern for pattern, group in naive.subscriptions if group is None]
+            assert any(matches(pattern, frame.subject) for pattern in plain) or not relay
+            heard.append(frame.subject)
+        elif isinstance(frame, Routed) and frame.tail == tail:
+            heard += [subject for _, subject in frame.pairs]
+    return heard
