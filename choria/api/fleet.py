@@ -135,7 +135,7 @@ class Fleet:
         asked = _Asked(
             agent=agent,
             action=action,
-            inputs=inputs,
+            inputs={name: value for name, value in inputs.items() if value is not None},
             question=self._question("call", None if isinstance(where, Nodes) else where, options),
             given=given,
             options=options,
