@@ -83,6 +83,8 @@ def open_bundle(message: bytes, roots: Iterable[x509.Certificate], now_ms: int) 
         now_ms: wall clock: a root must be within its validity.
     """
     opened = open1(message, max_bytes=MAX_BUNDLE_BYTES)
+    if opened.certificate_der is not None:  # CWP-20.1-3
+        raise TrustError("a bundle names its root by hash, and comes without the certificate")
     by_hash = {sha256(root.public_bytes(Encoding.DER)).digest(): root for root in roots}
     root = by_hash.get(opened.thumbprint)
     if root is None:
