@@ -6,7 +6,7 @@ from .executor import executor_agent
 from .file import file_agent
 from .jobs import JobStore
 from .library import SHIPPED, ShippedAgent, shipped_ddl
-from .native import About, Agent, Input, Output, action, build_agent, make_document
+from .native import About, Agent, Input, Output, action, build_agent, data, make_document
 from .package import package_agent
 from .process import process_agent
 from .puppet import puppet_agent
@@ -24,6 +24,7 @@ __all__ = [
     "ShippedAgent",
     "action",
     "build_agent",
+    "data",
     "executor_agent",
     "file_agent",
     "make_document",

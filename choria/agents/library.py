@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
 from choria.ddl import AgentDDL, parse_ddl
-from choria.node import Action
+from choria.node import Action, DataSource
 
 SHIPPED: Final = frozenset(
     {"executor", "file", "package", "process", "puppet", "rpcutil", "service", "shell"}
@@ -26,11 +26,17 @@ class ShippedAgent:
 
     Attributes:
         close: called when the agent is no longer hosted.
+        data: data plugins that it brings.
+        origin: the distribution or file that it comes from.
+        trouble: why it refuses calls now; empty when it does not.
     """
 
     ddl: AgentDDL
     actions: Mapping[str, Action]
     close: Callable[[], Awaitable[None]] = _nothing
+    data: Sequence[DataSource] = ()
+    origin: str = "choria-trio"
+    trouble: Callable[[], str] = str
 
 
 def shipped_ddl(name: str) -> AgentDDL | None:

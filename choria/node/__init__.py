@@ -7,6 +7,7 @@ from .audit_trail import AuditTrail
 from .builtin import BUILTIN_POLICIES, REGISTRY_AGENT
 from .config import NodeConfig
 from .counters import Counters
+from .data import DataStore, check_source
 from .fact_files import load_facts_file
 from .fact_programs import FACTER, FactProgram
 from .facts import (
@@ -17,9 +18,11 @@ from .facts import (
 )
 from .guard_log import Boot, GuardLog, MemoryLog, RequestLog, open_guard_log, read_boot
 from .machine_facts import collect_machine_facts
+from .own_data import config_items
+from .parts import NodeParts, NodeSettings
 from .policies import PolicyFolder, make_policies, read_policies
-from .ports import Action, ActionContext, Agent, NodeInfo
-from .service import Node, NodeParts, NodeSettings, run_node
+from .ports import Action, ActionContext, Agent, DataPlugin, DataSource, NodeInfo
+from .service import Node, run_node
 from .verifying import Verify, verify_in_thread, verify_inline
 
 __all__ = [
@@ -34,6 +37,9 @@ __all__ = [
     "AuditTrail",
     "Boot",
     "Counters",
+    "DataPlugin",
+    "DataSource",
+    "DataStore",
     "FactProgram",
     "FactSnapshot",
     "FactSources",
@@ -49,7 +55,9 @@ __all__ = [
     "PolicyFolder",
     "RequestLog",
     "Verify",
+    "check_source",
     "collect_machine_facts",
+    "config_items",
     "load_facts_file",
     "make_policies",
     "make_snapshot",

@@ -63,6 +63,16 @@ class AuditTrail:
         """Why nothing can be written now; empty when all is well."""
         return self._gap.why if self._gap else ""
 
+    @property
+    def unwritable_since_ms(self) -> int | None:
+        """When the first decision was lost of those that are still in no log; None: none is."""
+        return self._gap.since_ms if self._gap else None
+
+    @property
+    def missing(self) -> int:
+        """Decisions that could not be written since then."""
+        return self._gap.count if self._gap else 0
+
     def write(self, record: AuditRecord) -> None:
         """Keep ``record``. Raises OSError when it cannot: it is counted, and said in the log."""
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from choria.filters import DataFunction
 from choria.messages import Request
 from choria.policy import Authorized, Circumstances, Policies
 from choria.trust import VerifiedRequest
@@ -57,6 +58,7 @@ class Bench:
         agents: by name; the same mapping that the host runs from.
         policies: the policies in force now.
         has_room: whether one more request of so many bytes may run in this agent.
+        functions: data plugins that filters may call, as they are now.
     """
 
     identity: str
@@ -68,6 +70,7 @@ class Bench:
     rates: CallerRates
     refused: Refused
     has_room: Callable[[str, int], bool]
+    functions: Callable[[], Mapping[str, DataFunction]] = dict
 
 
 def circumstances(bench: Bench, request: Request) -> Circumstances:

@@ -44,6 +44,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             that applies, requests are denied.
         authorization: What decides who may do what: ``action_policy``, or ``rego`` with the files
             ``rego/<agent>.rego`` and ``rego/default.rego`` in the same folder; needs choria-trio[rego].
+        status_file: Where the node writes every ten seconds how it is, for `choria-trio node status`; when
+            this is not set, ``status.json`` in the state folder.
         state: Folder for what survives a restart (the replay guard); one node only.
         audit_log: File that every decision is appended to.
         audit: How it is kept.
@@ -75,6 +77,7 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     policies: Path = Path("/etc/choria-trio/policies")
     authorization: Authorization = "action_policy"
     state: Path = Path("/var/lib/choria-trio")
+    status_file: Path | None = None
     audit_log: Path = Path("/var/log/choria-trio/audit.log")
     audit: AuditConfig = msgspec.field(default_factory=AuditConfig)
     agents: list[Path] = msgspec.field(default_factory=lambda: [Path("/etc/choria-trio/agents")])
@@ -90,3 +93,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     caller_burst: Positive = 200
     max_running: Positive = 128
     max_running_agent: Positive = 64
+
+    @property
+    def status_path(self) -> Path:
+        """Where the status file is."""
+        return self.status_file or self.state / "status.json"

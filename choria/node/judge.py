@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from choria.ddl import check_inputs
 from choria.errors import DDLError, FilterError, InvalidName, MessageError
-from choria.filters import Filter, Subject, matches
+from choria.filters import Filter, Subject, judge_filter
 from choria.messages import (
     Kind,
     ReplyPrefix,
@@ -219,12 +219,18 @@ def meant(bench: Bench, case: Case, _verified: VerifiedRequest, request: Request
         facts=case.facts.searchable,
         agents=frozenset(bench.agents),
         classes=frozenset(case.facts.classes),
+        functions=bench.functions(),
     )
     try:
         wanted = Filter.from_wire(request.filter)
     except FilterError as wrong:
         return Stop(End.BAD_INPUT, f"the filter cannot be judged: {wrong}")  # CWP-13.4-10
-    return None if matches(wanted, subject) else Stop(End.NOT_MATCHED, "the filter does not match")
+    judged = judge_filter(wanted, subject)
+    if judged.holds:
+        return None
+    if judged.why:  # for the audit log: what cannot be judged may hold facts of this machine
+        case.note = f"the filter does not match: {judged.why}"
+    return Stop(End.NOT_MATCHED, "the filter does not match")
 
 
 def callable_here(

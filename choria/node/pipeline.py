@@ -185,7 +185,9 @@ class Pipeline:
         )
         began = trio.current_time()
         ran = await self._parts.host.run(case.authorized, job)
-        case.duration_ms = round((trio.current_time() - began) * 1000)
+        took_s = trio.current_time() - began
+        case.duration_ms = round(took_s * 1000)
+        self._parts.counters.ran(request.agent, took_s)
         return ran
 
     async def _conclude(self, case: Case, ran: Ran) -> None:
@@ -193,6 +195,7 @@ class Pipeline:
         ran = self._once(case, ran)
         ran, payload = self._payload(case, ran)
         self._parts.counters.add(CONSEQUENCES[ran.end].counter)
+        self._parts.counters.ended(CONSEQUENCES[ran.end].outcome.value)
         self._audit(case, ran)
         if payload and case.destination:
             await self._send(case.destination, payload)

@@ -7,11 +7,56 @@ a dictionary of facts and no network, and cannot reach keys, policies or the ses
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from choria.ddl import AgentDDL
 from choria.trust import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPlugin:
+    """Something that the node knows under a name, for filters and rpcutil.
+
+    Attributes:
+        query: what its one argument means; empty: it takes none.
+        outputs: what it gives, and what that means.
+        read: quick and without IO; raises FilterError when there is nothing to be had.
+    """
+
+    name: str
+    description: str
+    read: Callable[..., dict[str, Any]]
+    query: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DataSource:
+    """What an agent tells of the machine as a data plugin; collected ahead, for every query.
+
+    Attributes:
+        agent: whose it is.
+        queries: every argument that it may be asked with; none: it takes no argument.
+        collect: takes a query, or an empty text; may take a while and raise anything.
+    """
+
+    agent: str
+    name: str
+    description: str
+    collect: Callable[[str], Awaitable[Mapping[str, Any]]]
+    queries: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class CollectsData(Protocol):
+    """An agent that brings data plugins."""
+
+    @property
+    def data(self) -> Sequence[DataSource]:
+        """Its plugins."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +70,11 @@ class NodeInfo:
         agents: DDLs of the agents hosted now, in the order of their names.
         classes: configuration management classes, as the classes file names them.
         counters: what the node counted since its start, by name.
+        data: data plugins by name.
+        broker: the broker that the node is connected to; empty when there is none.
+        brokers: those that the configuration names.
+        srv_domain: the domain that brokers are looked up in, when it names none.
+        status: everything that the status file says.
     """
 
     identity: str
@@ -36,6 +86,11 @@ class NodeInfo:
     agents: Callable[[], Sequence[AgentDDL]]
     classes: Callable[[], tuple[str, ...]]
     counters: Callable[[], Mapping[str, int]]
+    data: Callable[[], Mapping[str, DataPlugin]] = dict
+    broker: Callable[[], str] = str
+    brokers: tuple[str, ...] = ()
+    srv_domain: str = ""
+    status: Callable[[], Mapping[str, Any]] = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,82 +7,26 @@ number and bytes and answered "busy" beyond that, so nothing authentic is droppe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import trio
 
-import choria
 from choria.messages import agent_subject, node_subject
 from choria.net import Session
-from choria.policy import Policies
-from choria.trust import Signer, VerifiedRequest
 
-from .audit_log import AuditSink
 from .audit_trail import AuditTrail
 from .builtin import certificate_agent, discovery_agent, registry_agent
 from .case import Arrival, Bench
-from .counters import Counters
-from .facts import FactStore
-from .guard_log import RequestLog
+from .data import DataStore
 from .host import Host
 from .memory import CallerRates, Refused
+from .own_data import own_plugins
+from .parts import NodeParts, NodeSettings
 from .pipeline import Pipeline, PipelineParts
 from .ports import Agent, NodeInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSettings:
-    """How a node behaves. Sizes in bytes, times in seconds.
-
-    Attributes:
-        collectives: what the node is in; the first is its main one.
-        config_file: told by rpcutil; empty when there is none.
-        grace_s: for running actions when the node stops.
-        judging: requests verified and judged at the same time.
-        max_running: actions that run at the same time; beyond it callers are told "busy".
-        max_running_agent: of these, how many of one agent.
-        caller_rate: requests a second of one caller, after a burst of ``caller_burst``.
-        remember_refused: refusals remembered so that none is said twice.
-        runs_unaudited: requests run though the audit log cannot be written; else they are refused.
-    """
-
-    collectives: Sequence[str] = ("choria",)
-    config_file: str = ""
-    version: str = choria.__version__
-    grace_s: float = 5.0
-    judging: int = 32
-    max_running: int = 128
-    max_running_agent: int = 64
-    max_running_bytes: int = 16 << 20
-    max_request_bytes: int = 1 << 18
-    caller_rate: float = 50.0
-    caller_burst: int = 200
-    remember_refused: int = 1024
-    runs_unaudited: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeParts:
-    """What a node is made of. The caller opens, runs and closes these; see `run_node`.
-
-    Attributes:
-        agents: hosted beside the built-in ``discovery``, ``certificate`` and ``choria_registry``.
-        verify: proves who signed a request: `verify_in_thread` or `verify_inline`.
-        policies: the policies in force now.
-        requests: the replay guard and its log.
-        now_ms: wall clock, milliseconds.
-    """
-
-    signer: Signer
-    verify: Callable[[bytes], Awaitable[VerifiedRequest]]
-    agents: Iterable[Agent]
-    policies: Callable[[], Policies]
-    facts: FactStore
-    requests: RequestLog
-    audit: AuditSink
-    now_ms: Callable[[], int]
-    counters: Counters = field(default_factory=Counters)
+from .status import StatusParts, status_of
 
 
 class Node:
@@ -100,6 +44,15 @@ class Node:
         certificate = certificate_agent(lambda: parts.signer.certificate_der)
         self._builtin = (certificate, registry_agent(), discovery_agent())
         self.agents = by_name((*parts.agents, *self._builtin))
+        self.info = self._info(parts)
+        self.data = DataStore(
+            own_plugins(self.info, settings.config_items, parts.now_ms),
+            parts.now_ms,
+            max_age_s=settings.data_max_age_s,
+        )
+        self.data.host(self.agents.values())
+        self.audit = AuditTrail(parts.audit, runs_unaudited=settings.runs_unaudited)
+        self._status = self._status_parts(parts)
         self.pipeline = Pipeline(self._pipeline_parts(parts))
         self._judging = trio.Semaphore(settings.judging)
 
@@ -121,6 +74,7 @@ class Node:
         fresh = by_name((*agents, *self._builtin))
         self.agents.clear()  # the judge has this very mapping
         self.agents.update(fresh)
+        self.data.host(fresh.values())
         after = self.subjects()
         await self._session.subscribe(*(each for each in after if each not in before))
         await self._session.unsubscribe(*(each for each in before if each not in after))
@@ -147,19 +101,39 @@ class Node:
             rates=CallerRates(settings.caller_rate, settings.caller_burst),
             refused=Refused(settings.remember_refused),
             has_room=self.host.has_room,
+            functions=lambda: self.data.functions,
         )
         return PipelineParts(
             bench=bench,
             verify=parts.verify,
             host=self.host,
-            node=self._info(parts),
+            node=self.info,
             facts=lambda: parts.facts.current,
-            audit=AuditTrail(parts.audit, runs_unaudited=settings.runs_unaudited),
+            audit=self.audit,
             counters=parts.counters,
             signer=parts.signer,
             outlet=SessionOutlet(self._session),
             now_ms=parts.now_ms,
             max_request_bytes=settings.max_request_bytes,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """The node as the status file tells it; see `status_of`."""
+        return status_of(self._status)
+
+    def _status_parts(self, parts: NodeParts) -> StatusParts:
+        return StatusParts(
+            info=self.info,
+            network=self._session.principal.network,
+            agents=self.agents,
+            counters=parts.counters,
+            host=self.host,
+            facts=parts.facts,
+            data=self.data,
+            requests=parts.requests,
+            audit=self.audit,
+            now_ms=parts.now_ms,
+            more=parts.more_status,
         )
 
     def _info(self, parts: NodeParts) -> NodeInfo:
@@ -174,6 +148,11 @@ class Node:
             agents=lambda: [self.agents[name].ddl for name in sorted(self.agents)],
             classes=lambda: parts.facts.current.classes,
             counters=parts.counters.snapshot,
+            data=lambda: self.data.plugins,
+            broker=lambda: self._session.broker or "",
+            brokers=tuple(settings.brokers),
+            srv_domain=settings.srv_domain,
+            status=self.status,
         )
 
 

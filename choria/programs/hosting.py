@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -47,4 +48,5 @@ def _load(point: EntryPoint) -> ShippedAgent:
     agent = build_agent(kind())
     if agent.ddl.name in RESERVED:
         raise DDLError(f"the name {agent.ddl.name} is reserved")
-    return agent
+    origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+    return replace(agent, origin=origin)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -18,6 +18,8 @@ from choria.net import (
     LiveCredentials,
     Session,
     SessionSettings,
+    TrustStore,
+    life_of,
     open_session,
     wall_clock_ms,
 )
@@ -33,6 +35,7 @@ from choria.node import (
     NodeSettings,
     PolicyFolder,
     collect_machine_facts,
+    config_items,
     open_guard_log,
     read_boot,
     run_node,
@@ -48,10 +51,13 @@ from .identity import credentials_from, watch_revocations
 from .live import OwnLink, keep_up, live_credentials
 from .places import SERVING
 from .renewal import Renewals
+from .status_file import StatusFile
 from .trust import follow_brokers, trust_store_from
 
 log = logging.getLogger(__name__)
 
+DATA_MAX_AGES: Final = 3
+"""Collections of an agent's data plugin that may fail before what it gave last counts no more."""
 CLOSE_WITHIN_S: Final = 5.0
 """What agents may take to let go of what they hold, when the node stops."""
 
@@ -86,6 +92,10 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
         max_running=config.max_running,
         max_running_agent=config.max_running_agent,
         runs_unaudited=config.audit.when_unwritable == "run",
+        data_max_age_s=DATA_MAX_AGES * config.facts_interval_s,
+        config_items=config_items(config),
+        brokers=tuple(config.brokers),
+        srv_domain=config.srv_domain,
     )
     session_settings = SessionSettings(collectives=tuple(config.collectives))
     store = trust_store_from(live, config.trust, config.state)
@@ -101,7 +111,8 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
                 nursery.start_soon(follow_brokers, session, store, config.collectives[0])
                 if config.doors:
                     nursery.start_soon(_renewals(config, live, session, link).run)
-                serve = _Serving(config, parts, policies, shutdown)
+                more = partial(_own_status, live, store)
+                serve = _Serving(config, replace(parts, more_status=more), policies, shutdown)
                 await serve.run(session, settings)
             nursery.cancel_scope.cancel()
 
@@ -125,6 +136,15 @@ def _renewals(
     )
 
 
+def _own_status(live: LiveCredentials, store: TrustStore | None) -> dict[str, Any]:
+    """What the status document says of certificate and trust."""
+    trust = {} if store is None else {"trust": {"number": str(store.standing.number)}}
+    return {
+        "certificate": {"expires_ms": life_of(live.current.certificate_der).ends_ms},
+        **trust,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Serving:
     """The node beside what keeps its facts, policies and agents fresh."""
@@ -139,7 +159,7 @@ class _Serving:
         facts = self.parts.facts
         catalogue = catalogue_from(self.config, lambda: facts.current.values)
         try:
-            async with trio.open_nursery() as helpers:
+            async with AsyncExitStack() as stack, trio.open_nursery() as helpers:
                 await helpers.start(facts.run, self.config.facts_interval_s)
                 helpers.start_soon(self.policies.run)
                 await catalogue.start()
@@ -147,6 +167,10 @@ class _Serving:
                 run = partial(run_node, session, parts, settings, shutdown=self.shutdown)
                 async with trio.open_nursery() as serving:
                     node: Node = await serving.start(run)
+                    status = StatusFile(self.config.status_path, node.status)
+                    stack.push_async_callback(status.finish)
+                    helpers.start_soon(status.run)
+                    helpers.start_soon(node.data.run, self.config.facts_interval_s)
                     helpers.start_soon(catalogue.run, node.rehost)
                     helpers.start_soon(_announce, session, node)
                 helpers.cancel_scope.cancel()

@@ -95,6 +95,7 @@ class FakeSession:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self.limits = Limits()
+        self.broker: str | None = "b1"
         self.patterns: list[str] = []
         self.sent: list[tuple[str, bytes]] = []
         self.blocked = False

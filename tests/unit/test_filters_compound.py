@@ -266,7 +266,7 @@ def test_the_expressions_of_a_filter_share_one_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["true", [1], [["true"]], ["("], ["puppet()"], ["true"] * 17, {"expr": "true"}, [""]]
+    "kind", ["true", [1], [["true"]], ["("], ["Puppet()"], ["true"] * 17, {"expr": "true"}, [""]]
 )
 def test_wire_forms_that_are_refused(kind: Any) -> None:
     with pytest.raises(FilterError):

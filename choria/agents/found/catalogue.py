@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -146,6 +147,8 @@ async def _load(each: Found, facts: Facts) -> Agent | None:
     agent = await each.load(facts)
     if agent is not None and agent.ddl.name != each.name:
         raise DDLError(f"it calls itself {agent.ddl.name}, its file {each.name}")
+    if isinstance(agent, ShippedAgent):
+        return replace(agent, origin=str(each.path))
     return agent
 
 

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from .build import build_agent, plain_result
-from .declare import About, Agent, Input, Output, action
+from .declare import About, Agent, Input, Output, action, data
 from .document import make_document
 from .loop import AgentLoop
 from .misdeeds import agent_of_thread, thread_name
@@ -32,6 +32,7 @@ __all__ = [
     "action",
     "agent_of_thread",
     "build_agent",
+    "data",
     "make_document",
     "plain_result",
     "thread_name",

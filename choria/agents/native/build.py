@@ -16,6 +16,7 @@ from choria.errors import DDLError
 from choria.node import Action, ActionContext
 
 from .blocking import Workers, in_thread
+from .data import data_of
 from .declare import Agent
 from .document import actions_of, agent_name, context_parameter, hints_of, make_document
 from .loop import AgentLoop, in_loop
@@ -36,7 +37,9 @@ def build_agent(instance: Agent) -> ShippedAgent:
         name: _bind(instance, method, runner, f"{ddl.name}#{name}")
         for name, method in actions_of(kind).items()
     }
-    return ShippedAgent(ddl, actions)
+    return ShippedAgent(
+        ddl, actions, data=data_of(instance, ddl.name, runner.wrap), trouble=runner.trouble
+    )
 
 
 class _Runner:
@@ -45,6 +48,13 @@ class _Runner:
     def __init__(self, agent: str) -> None:
         self._loop = AgentLoop(agent)
         self._workers = Workers(agent)
+
+    def trouble(self) -> str:
+        """Why calls are refused, or soon will be; empty when nothing hangs."""
+        if self._loop.hanging:
+            return "an action hangs: nothing of it runs until that ends"
+        lost = self._workers.lost
+        return f"{lost} actions hang in their threads" if lost else ""
 
     def wrap(self, method: Callable[..., Any], what: str) -> Callable[..., Awaitable[Any]]:
         """``method`` as a coroutine function of the node's loop, whose result is plain data.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import attrs
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 DECLARED: Final = "__choria_action__"
+DATA: Final = "__choria_data__"
 
 Display = Literal["ok", "failed", "always"]
 
@@ -79,6 +80,31 @@ def action(*, name: str = "", display: Display = "failed") -> Callable[[_F], _F]
 
     def declare(method: _F) -> _F:
         method.__dict__[DECLARED] = Declared(name or method.__name__, display)
+        return method
+
+    return declare
+
+
+class DeclaredData(NamedTuple):
+    """What ``@data`` noted on a method."""
+
+    name: str
+    queries: tuple[str, ...]
+
+
+def data(*, name: str = "", queries: Iterable[str] = ()) -> Callable[[_F], _F]:
+    """Tell something about the machine that filters may ask for, as ``-S 'backup().age_days < 2'``.
+
+    The ``async def`` takes nothing, or one of ``queries``, and returns what an action returns. It is
+    called every few minutes, not when somebody asks: a filter reads what it returned last.
+
+    Args:
+        name: what filters write, when it is not the method's name; one of the whole node.
+        queries: every text that a filter may ask with, as in ``-S 'mount("/").free > 10'``.
+    """
+
+    def declare(method: _F) -> _F:
+        method.__dict__[DATA] = DeclaredData(name or method.__name__, tuple(queries))
         return method
 
     return declare
