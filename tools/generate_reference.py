@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/`` and the table of attacks: ``python -m tools.generate_reference``.
+"""Writes ``docs/reference/``, the table of attacks and what shells complete: ``python -m tools.generate_reference``.
 
 A test holds the pages equal to what this writes, so a command, key, code or permission row cannot
 change without its page.
@@ -25,7 +25,7 @@ from choria.errors import Reason, Refusal
 from choria.federation import RelayConfig
 from choria.node import NodeConfig
 from choria.programs.invite import CaConfig
-from tools import attacks
+from tools import attacks, completion_data
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -207,6 +207,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    completion_data.PAGE.write_text(completion_data.render(app))
     attacks.PAGE.write_text(attacks.render(attacks.PAGE.read_text(), attacks.load()))
     return 0
 

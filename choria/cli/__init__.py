@@ -78,6 +78,18 @@ _top.command(_aaa)
 _top.command("choria.cli._login:login", name="login", help="Log in where you have no certificate.")
 _top.command("choria.cli._login:logout", name="logout", help="Forget your login.")
 
+_top.command("choria.cli._doctor:doctor", name="doctor", help="What is wrong here, and what next?")
+_config = Tree(name="config", help="What programs are told by files and environment.")
+_config.command(
+    "choria.cli._config:show", name="show", help="Every value in force, and where it comes from."
+)
+_top.command(_config)
+_top.command(
+    "choria.cli._completion:completion",
+    name="completion",
+    help="A script for your shell that completes commands, agents, inputs and nodes.",
+)
+
 _policy = Tree(name="policy", help="What policies say, without a fleet.")
 _policy.command("choria.cli._policy:check", name="check", help="Can every line be used?")
 _policy.command(

@@ -12,7 +12,9 @@ import trio
 
 from choria.client import Answer, discovery_document, exit_of_discovery
 from choria.errors import UsageError
+from choria.programs import environment
 from choria.programs.fleet import Question, ask_ping, find_names
+from choria.programs.remembered import remember
 
 from ._expect import expectation_from
 from ._finding import Finding
@@ -61,6 +63,7 @@ def run_ping(asked: Asked, *, graph: bool, expect: str | None) -> int:
         expected = expectation_from(expect)
         question = asked.question("ping")
         found = trio.run(ask_ping, question, _shower(asked, _print_ping))
+        remember(environment(), found.names, question.config.collective)
         judged = expected.judge(found.names)
         if asked.is_json:
             document = discovery_document(found, question.network) | judged.document()
@@ -81,6 +84,7 @@ def run_discover(asked: Asked) -> int:
     def work() -> int:
         question = asked.question("discover")
         found = trio.run(find_names, question, _shower(asked, _quiet))
+        remember(environment(), found.names, question.config.collective)
         if asked.is_json:
             _print_document(discovery_document(found, question.network), asked)
         else:

@@ -46,5 +46,5 @@ def _command(child: App, path: tuple[str, ...]) -> Command:
         if argument.required and argument.name.startswith("-"):
             needs += [argument.name, "1"]
         elif argument.required:
-            needs.append("x")
+            needs.append((argument.get_choices() or ("x",))[0])
     return Command(path, frozenset(flags), tuple(needs))
