@@ -21,6 +21,8 @@ from .model import Facts, Found, Scan
 
 LOAD_WITHIN_S: Final = 10.0
 """An import that takes longer is given up; its thread is left behind, and the log says so."""
+_NO_AGENTS: Final = ("test_", "conftest")
+"""Tests lie beside their agents."""
 _PREFIX: Final = "choria_agent_"
 
 
@@ -36,6 +38,7 @@ class ModuleFolder:
         self._settling.begin()
         found, wrong = [], {}
         paths = sorted(self._folder.glob("*.py")) if self._folder.is_dir() else []
+        paths = [path for path in paths if not path.stem.startswith(_NO_AGENTS)]
         for path in paths:
             try:
                 source = read_checked(path)
