@@ -31,6 +31,8 @@ _top.command(
     version_flags=[],
 )
 _top.command("choria.cli._run:run", name="run", help="Run a command on many nodes.")
+_top.command("choria.cli._look:facts", name="facts", help="Which values a fact has, how often.")
+_top.command("choria.cli._look:inventory", name="inventory", help="All about a node.")
 _top.command(
     "choria.cli._init:init", name="init", help="Make a network: CA, broker, you, this machine."
 )
@@ -89,6 +91,23 @@ _top.command(
     name="completion",
     help="A script for your shell that completes commands, agents, inputs and nodes.",
 )
+
+_tool = Tree(name="tool", help="Helpers.")
+_tool.command("choria.cli._tool:inventory", name="inventory", help="Write the fleet to a file.")
+_tool.command("choria.cli._tool:status", name="status", help="Who we are, and to which broker.")
+_tool.command("choria.cli._config:show", name="config", help="As `config show`.")
+_top.command(_tool)
+
+_plugin = Tree(name="plugin", help="Interfaces of agents, and new ones.")
+_plugin.command("choria.cli._plugin:doc", name="doc", help="What an agent offers, as a document.")
+_generate = Tree(name="generate", help="New interfaces, and clients of known ones.")
+_generate.command("choria.cli._plugin:ddl", name="ddl", help="A DDL for a new agent.")
+_generate.command("choria.cli._generate:client", name="client", help="A typed Python client.")
+_plugin.command(_generate)
+_new = Tree(name="new", help="Begin one: files that run, with a test.")
+_new.command("choria.cli._plugin_new:agent", name="agent", help="Begin an agent.")
+_plugin.command(_new)
+_top.command(_plugin)
 
 _policy = Tree(name="policy", help="What policies say, without a fleet.")
 _policy.command("choria.cli._policy:check", name="check", help="Can every line be used?")

@@ -9,6 +9,7 @@ from .ddl_cache import DdlCache, Kept, KnownDdl
 from .ddl_source import AgentNotFound, HandedOut, agents_in_folders, ask_fleet, find_in_folders
 from .discovery import Discovery, Gone, Scope, discover
 from .gathered import Gathered
+from .presence import ask_presence
 from .reply_filter import ReplyFilter, parse_reply_filter
 from .report import (
     Exit,
@@ -73,6 +74,7 @@ __all__ = [
     "Why",
     "agents_in_folders",
     "ask_fleet",
+    "ask_presence",
     "call",
     "call_document",
     "check_plan",
