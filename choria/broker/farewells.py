@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random  # noqa: TID251  # only the type: the instance is passed in
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from choria.errors import Reason
@@ -26,10 +26,14 @@ class Farewells:
     Args:
         settings: Windows and overlaps.
         rng: Spreads the return of drained members.
+        retire: Takes a link out of the routing before it is closed.
     """
 
-    def __init__(self, settings: BrokerSettings, rng: random.Random) -> None:
+    def __init__(
+        self, settings: BrokerSettings, rng: random.Random, retire: Callable[[Member], None]
+    ) -> None:
         self._settings = settings
+        self._retire = retire
         self._rng = rng
         self._moved: deque[tuple[float, Member]] = deque()  # one overlap for all: in order of time
         self._leaving: deque[Member] = deque()
@@ -73,6 +77,7 @@ class Farewells:
         while self._moved and (self._moved[0][0] <= now or not self._moved[0][1].live):
             _, member = self._moved.popleft()
             if member.live:
+                self._retire(member)  # or what comes while GOODBYE waits would count as handed
                 member.peer.close(Reason.DUPLICATE_IDENTITY, REPLACED)
         return self._moved[0][0] if self._moved else None
 

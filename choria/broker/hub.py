@@ -114,7 +114,7 @@ class Hub:
             self.counters,
             self._silence,
         )
-        self._farewells = Farewells(self._settings, rng)
+        self._farewells = Farewells(self._settings, rng, self._silence)
         self._refusals = Refusals(self._settings, self.counters)
         self._handlers: Mapping[type[Event], Callable[[Member, Any, float], None]] = {
             Publish: self._publish,
@@ -151,9 +151,12 @@ class Hub:
             self.counters.refused_links[refused.reason] += 1
             peer.close(refused.reason, refused.text, retry_after_s=refused.retry_after_s)
             return
-        if holder is not None:
-            self._replace(holder, claim, now)
-        self._welcome(peer, principal, hello)
+        if holder is not None and claim is Claim.TAKEN_OVER:
+            self._take_over(holder)
+        member = self._welcome(peer, principal, hello)
+        if holder is not None and claim is Claim.MOVED:
+            self._interest.follow(holder, member)
+            self._farewells.replaced(holder, now)
 
     def received(self, peer: Peer, frame: Event, now: float) -> None:
         """Take one frame of a member."""
@@ -203,7 +206,7 @@ class Hub:
 
     # Links
 
-    def _welcome(self, peer: Peer, principal: Principal, hello: Hello) -> None:
+    def _welcome(self, peer: Peer, principal: Principal, hello: Hello) -> Member:
         member = Member(
             peer,
             principal,
@@ -230,12 +233,9 @@ class Hub:
             trust=self._shelf.mark,
         )
         member.send(welcome)
+        return member
 
-    def _replace(self, holder: Member, claim: Claim, now: float) -> None:
-        if claim is Claim.MOVED:
-            self._interest.remove_all(holder)  # the newer one gets what comes; this one drains
-            self._farewells.replaced(holder, now)
-            return
+    def _take_over(self, holder: Member) -> None:
         self.counters.takeovers += 1
         self._silence(holder)
         holder.peer.close(Reason.DUPLICATE_IDENTITY, "another machine took over this name")

@@ -5,7 +5,7 @@ reach whichever was last. So a takeover by another start of the program counts, 
 within a minute the older link stays and newcomers are told to come back in ten minutes.
 
 The same boot token means the same running program: a planned move, or a link whose end we have not
-noticed yet. It never counts; the older link loses its subscriptions and may drain for a while.
+noticed yet. It never counts; the older link has what the newer one does not subscribe, and drains.
 
 Clients, services and relays may hold any number of links.
 """

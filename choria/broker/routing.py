@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Generic, TypeAlias, TypeVar, cast
 
+from .heirs import Heirs
 from .seats import SeatBook, Seats, Subscriber
 from .trie import PatternTrie
 
@@ -46,6 +47,7 @@ class Interest(Generic[M]):
         "_cached",
         "_depths",
         "_exact",
+        "_heirs",
         "_max_receivers",
         "_max_subjects",
         "_prefixes",
@@ -61,6 +63,7 @@ class Interest(Generic[M]):
         self._exact = SeatBook()
         self._prefixes = SeatBook()
         self._trie = PatternTrie()
+        self._heirs = Heirs()
         self._depths: Counter[int] = Counter()
         self._used_depths: tuple[int, ...] = ()
         self._cache: dict[str, Match[M]] = {}
@@ -76,7 +79,19 @@ class Interest(Generic[M]):
         else:
             member.subscriptions += tuple((key, group) for key in keys)
         self.size += len(keys)
+        older = self._heirs.older_of(member)
+        if older is not None:
+            self.remove(cast("M", older), patterns, group)
         return len(keys)
+
+    def follow(self, older: M, newer: M) -> None:
+        """``newer`` takes over from ``older``, which gets what the newer one does not (CWP-10.3-9).
+
+        One that ``older`` itself still follows loses what it has left.
+        """
+        self._drop_older(older)
+        if older.subscriptions:
+            self._heirs.follow(older, newer)
 
     def remove(self, member: M, patterns: Iterable[str], group: str | None = None) -> int:
         """Take subscriptions of the same patterns and group back. Returns how many there were."""
@@ -86,15 +101,24 @@ class Interest(Generic[M]):
             kept = tuple(held for held in member.subscriptions if held not in dropped)
             member.subscriptions = kept
             self.size -= len(gone)
+            if not kept:
+                self._heirs.emptied(member)
         return len(gone)
 
     def remove_all(self, member: M) -> None:
-        """Forget a member."""
+        """Forget a member, and what the older link of one that was moving has left."""
+        self._drop_older(member)
+        self._heirs.emptied(member)
         for held in member.subscriptions:
             pattern, group = (held, None) if isinstance(held, str) else held
             self._unseat(member, pattern, group)
         self.size -= len(member.subscriptions)
         member.subscriptions = ()
+
+    def _drop_older(self, newer: M) -> None:
+        older = self._heirs.released(newer)
+        if older is not None:
+            self.remove_all(cast("M", older))
 
     def match(self, subject: str) -> Match[M]:
         """Return who gets a message on ``subject``."""
@@ -106,7 +130,7 @@ class Interest(Generic[M]):
             return cast("Match[M]", NOBODY)
         if len(found) == 1 and not isinstance(found[0], Seats):
             return (cast("M", found[0]),), ()
-        return self._keep(subject, _merge(found))
+        return self._keep(subject, self._merge(found))
 
     def _find(self, subject: str) -> list[Subscriber | Seats]:
         found = []
@@ -133,6 +157,20 @@ class Interest(Generic[M]):
         self._cache[subject] = match
         self._cached += weight
         return match
+
+    def _merge(self, found: list[Subscriber | Seats]) -> Match[M]:
+        plain: dict[Subscriber, None] = {}
+        groups: dict[str, dict[Subscriber, None]] = {}
+        for held in found:
+            if not isinstance(held, Seats):
+                plain[held] = None
+                continue
+            plain.update(held.plain)
+            for group, members in held.groups.items():
+                groups.setdefault(group, {}).update(members)
+        self._heirs.sift(plain, groups)
+        shares = tuple((group, tuple(members)) for group, members in groups.items() if members)
+        return cast("Match[M]", (tuple(plain), shares))
 
     def _forget(self, subject: str | None = None) -> None:
         if subject is None:
@@ -175,17 +213,3 @@ class Interest(Generic[M]):
             del self._depths[depth]
         if len(self._depths) != len(self._used_depths):
             self._used_depths = tuple(sorted(self._depths))
-
-
-def _merge(found: list[Subscriber | Seats]) -> Match[M]:
-    plain: dict[Subscriber, None] = {}
-    groups: dict[str, dict[Subscriber, None]] = {}
-    for held in found:
-        if not isinstance(held, Seats):
-            plain[held] = None
-            continue
-        plain.update(held.plain)
-        for group, members in held.groups.items():
-            groups.setdefault(group, {}).update(members)
-    shares = tuple((group, tuple(members)) for group, members in groups.items())
-    return cast("Match[M]", (tuple(plain), shares))

@@ -68,6 +68,9 @@ class Attachment:
     _retired: bool = False
     _farewell: Goodbye | None = None
     _idle: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _settles: bool = False
+    _asked: int | None = None  # the token of the PING behind the subscriptions
+    _settled: trio.Event = field(default_factory=trio.Event)
 
     async def log_in(self, hello: Hello, check: Callable[[Welcome], None]) -> Welcome:
         """Say HELLO and wait for WELCOME. Cancelling leaves a link that must be closed.
@@ -115,16 +118,32 @@ class Attachment:
         self._retired = True
         self._idle.cancel()
 
-    async def drain(self) -> None:
-        """Say GOODBYE and hand over what still comes, to the end. Cancelling aborts the link.
+    def settle(self) -> None:
+        """Have the broker say when it has judged the subscriptions, before ``run``: it follows one."""
+        self._settles = True
 
-        For a link that was retired: nothing that was delivered to it is lost (CWP-18.7-9).
+    async def wait_settled(self) -> None:
+        """Wait until the broker has judged what a link that was to ``settle`` subscribes. Cancel-safe."""
+        await self._settled.wait()
+
+    async def drain(self, following: Attachment, within_s: float) -> None:
+        """Hand over what still comes, to the end; say GOODBYE once ``following`` has settled.
+
+        For a link that was retired: nothing that was delivered to it is lost (CWP-18.7-9), and it
+        has what the other one has not subscribed yet (CWP-18.7-10). Cancelling aborts the link.
+
+        Args:
+            following: The link that has taken over.
+            within_s: GOODBYE is said at the latest then.
 
         Raises:
-            LinkLost, Farewell: the link's end.
+            LinkLost, Farewell: in a group, the link's end.
         """
-        await self.say_goodbye(Reason.NORMAL)
-        await self._read()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read)
+            with trio.move_on_after(within_s):
+                await following.wait_settled()
+            await self.say_goodbye(Reason.NORMAL)
 
     async def say_goodbye(self, reason: Reason, text: str = "") -> None:
         """Last frame, as far as it can still be sent. Cancelling leaves it unsent."""
@@ -145,7 +164,10 @@ class Attachment:
             raise LinkLost(
                 "the broker closed the connection" if self._open else CLOSED_DURING_LOGIN
             )
-        return self.link.receive(data, trio.current_time())
+        events = self.link.receive(data, trio.current_time())
+        if self._asked is not None and not self.link.awaits(self._asked):
+            self._settled.set()
+        return events
 
     async def _read(self) -> None:
         while True:
@@ -195,6 +217,9 @@ class Attachment:
 
     async def _write(self, resume: list[Outgoing]) -> None:
         await self._send_batch(resume)
+        if self._settles:
+            self._asked = self.link.frames_sent
+            await self._send_frame(Ping(token=self._asked))
         while await self._wait_ready():
             controls = self.outbox.take_controls()
             batch = self.outbox.take_batch(self.number)

@@ -1,7 +1,8 @@
 """Moving a session to a new link to the same broker: make before break.
 
 ``Moves`` is where a session asks; a ``Mover`` beside the present link serves it: it opens a second
-link, and only when that one was welcomed retires the first. A failure leaves the first as it is and
+link, and only when that one was welcomed retires the first, which stays until the broker has judged
+the subscriptions of the second: no broadcast falls between them (CWP-18.7-10). A failure leaves the first as it is and
 is told to whoever asked.
 """
 
@@ -20,6 +21,9 @@ from .guest import text_of
 
 DRAIN_S: Final = 5.0
 """For what the broker still had for the link before; it says GOODBYE much sooner."""
+
+SETTLE_S: Final = 5.0
+"""For the new link's subscriptions to be judged; with the above the 10 s of CWP-10.3-5."""
 
 
 @dataclass(slots=True, eq=False)

@@ -35,7 +35,7 @@ from .backoff import Backoff, wait_after_s
 from .connector import Connector, Wire
 from .endpoints import Endpoint
 from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
-from .moving import DRAIN_S, Mover, Moves
+from .moving import DRAIN_S, SETTLE_S, Mover, Moves
 from .outbox import Outbox
 from .trust_news import TrustEar
 
@@ -289,7 +289,7 @@ class Roaming:
         async with trio.open_nursery() as drains:
             try:
                 while (following := await self._carry_one(present, endpoint)) is not None:
-                    drains.start_soon(self._drain, present)
+                    drains.start_soon(self._drain, present, following)
                     present = following
                     wires.append(present.wire)
             finally:
@@ -328,17 +328,18 @@ class Roaming:
             with close_quickly():
                 await wire.aclose()
             raise
+        attachment.settle()
         self._attachment, self.number = attachment, attachment.number
         self.outbox.forget_controls()  # they were for the link before
         self._welcome(endpoint, welcome)
         return attachment
 
-    async def _drain(self, attachment: Attachment) -> None:
+    async def _drain(self, attachment: Attachment, following: Attachment) -> None:
         try:
-            with trio.move_on_after(DRAIN_S):
-                await attachment.drain()
-        except (ChoriaError, Farewell, OSError) as end:
-            log.debug("the link before has ended: %s", end)
+            with trio.move_on_after(SETTLE_S + DRAIN_S):
+                await attachment.drain(following, SETTLE_S)
+        except* (ChoriaError, Farewell, OSError) as end:
+            log.debug("the link before has ended: %s", text_of(first_of(end)))
         finally:
             self._guest.link_lost(attachment.receipts_asked())
             with close_quickly():

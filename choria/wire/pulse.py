@@ -37,6 +37,10 @@ class Pulse:
         self._pings: tuple[int, ...] = ()  # tokens of ours that wait for PONG
         self._owed: tuple[int, ...] = ()  # tokens of the peer that wait for our PONG
 
+    def awaits(self, token: int) -> bool:
+        """Whether a PING of ours with ``token`` waits for its PONG."""
+        return token in self._pings
+
     def _heard(self, now: float) -> None:
         self._misses = 0
         self._deadline = now + self.limits.ping_interval_s * self._part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -10,7 +12,7 @@ from choria.errors import LinkLost, Reason
 from choria.messages import node_subject
 from choria.net import Peer
 from choria.trust import Role
-from choria.wire import Subscribe
+from choria.wire import Event, Ping, Subscribe
 from tests.scenario.test_session_memory import a_session, a_shell
 from tests.support.network import a_network
 from tests.support.switches import EchoSwitch
@@ -57,11 +59,11 @@ async def test_what_waits_and_what_comes_meanwhile_is_not_lost(autojump_clock: M
 
                 nursery.start_soon(receive)
                 for number in range(20):
-                    receipt = None
-                    while receipt is None or not receipt.handed:  # the client's own second try
-                        receipt = await client.publish_for_receipt(
-                            [node_subject("choria", "web1")], bytes([number])
-                        )
+                    receipt = await client.publish_for_receipt(
+                        [node_subject("choria", "web1")], bytes([number])
+                    )
+                    assert receipt is not None
+                    assert receipt.handed == 1
                     if number % 5 == 0:
                         await session.move()
                 await trio.sleep(10)  # the links before have gone
@@ -69,6 +71,81 @@ async def test_what_waits_and_what_comes_meanwhile_is_not_lost(autojump_clock: M
                 assert session.links == 5
                 assert len(network.shell.engine.connections) == 2
                 nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_of_broadcasts_meets_a_moving_node_once_each(
+    autojump_clock: MockClock,
+) -> None:
+    """CWP-18.7-10: published at every step of the move, between HELLO and SUBSCRIBE too."""
+    async with a_network() as network:
+        node, rip = network.member(Role.NODE, "web1"), network.member(Role.CLIENT, "rip")
+        async with network.session(node) as session, network.session(rip) as client:
+            await session.subscribe("choria/agent/a")
+            await client.wait_connected(5)
+            await wait_all_tasks_blocked()
+            got: Counter[bytes] = Counter()
+            sent, moved = 0, trio.Event()
+
+            async def receive() -> None:
+                while True:
+                    got[(await session.incoming.get()).payload] += 1
+
+            async def publish_without_end() -> None:
+                nonlocal sent
+                while not moved.is_set():
+                    await client.publish(["choria/agent/a"], sent.to_bytes(4, "big"))
+                    sent += 1
+                    await trio.lowlevel.checkpoint()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                nursery.start_soon(publish_without_end)
+                for _ in range(5):
+                    await session.move()
+                    await trio.lowlevel.checkpoint()
+                moved.set()
+                await trio.sleep(20)  # the links before have gone
+                nursery.cancel_scope.cancel()
+            assert sent > 20
+            assert got == Counter(number.to_bytes(4, "big") for number in range(sent))
+
+
+async def test_the_old_link_stays_until_the_new_subscriptions_were_judged(
+    autojump_clock: MockClock,
+) -> None:
+    """CWP-18.7-10: between two connections nothing else orders SUBSCRIBE before GOODBYE."""
+    switch = EchoSwitch()
+    async with a_shell(switch) as shell, a_session(shell) as session:
+        await session.subscribe("a/b")
+        await session.wait_connected()
+        await wait_all_tasks_blocked()
+        held: list[tuple[Peer, Ping]] = []
+
+        def on_event(peer: Peer, event: Event) -> bool:
+            if isinstance(event, Ping):
+                held.append((peer, event))
+            return isinstance(event, Ping)
+
+        switch.on_event = on_event
+        await session.move()
+        await wait_all_tasks_blocked()
+        kinds = [type(event) for event in switch.events]
+        assert kinds == [Subscribe, Subscribe, Ping], "no GOODBYE yet"
+        switch.on_event = lambda _peer, _event: False
+        ((peer, ping),) = held
+        switch.received(peer, ping, trio.current_time())
+        await wait_all_tasks_blocked()
+        assert [reason for _, reason in switch.closed_peers] == [Reason.NORMAL]
+
+
+async def test_the_old_link_does_not_wait_for_ever(autojump_clock: MockClock) -> None:
+    switch = EchoSwitch()
+    async with a_shell(switch) as shell, a_session(shell) as session:
+        await session.wait_connected()
+        switch.on_event = lambda _peer, event: isinstance(event, Ping)
+        await session.move()
+        await trio.sleep(5.5)
+        assert [reason for _, reason in switch.closed_peers] == [Reason.NORMAL]
 
 
 async def test_a_refused_move_leaves_the_present_link(autojump_clock: MockClock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from choria.errors import FRAME_REASONS, Reason
 from choria.messages import PresenceKind, PresenceQuery, encode_query
 from choria.trust import Role
-from choria.wire import Deliver, Error, Frame, Goodbye, Limits, Publish, Subscribe, tail_of
+from choria.wire import Deliver, Error, Frame, Goodbye, Limits, Publish, Receipt, Subscribe, tail_of
 from tests.support.peers import NETWORK, FakePeer, FakeShell, token16
 
 REQUEST = "7" * 32
@@ -132,6 +132,68 @@ def test_the_older_of_two_links_with_one_boot() -> None:
     shell.sleep(11)
     assert older.ending is Reason.DUPLICATE_IDENTITY
     assert newer.ending is None
+
+
+def heard_by(shell: FakeShell, caller: FakePeer, subject: str, *links: FakePeer) -> list[int]:
+    """How often each link got one message; the receipt must say the sum."""
+    before = [link.count(Deliver) for link in links]
+    shell.say(caller, publish(subject, receipt=1))
+    got = [link.count(Deliver) - count for link, count in zip(links, before, strict=True)]
+    receipt = caller.last(Receipt)
+    assert isinstance(receipt, Receipt)
+    assert receipt.handed == sum(got)
+    return got
+
+
+def test_no_message_misses_a_node_that_moves() -> None:
+    """CWP-10.3-9: the older link has what the newer one has not subscribed, and nothing twice."""
+    shell = FakeShell()
+    rip = shell.connect(Role.CLIENT, "rip")
+    older = shell.connect(Role.NODE, "n1", "service:a")
+    shell.subscribe(older, "c/agent/a", "c/agent/b")
+    shell.subscribe(older, "c/service/a", group="a")
+    newer = shell.connect(Role.NODE, "n1", "service:a")
+    for subject in ("c/agent/a", "c/agent/b", "c/service/a"):
+        assert heard_by(shell, rip, subject, older, newer) == [1, 0]
+    shell.subscribe(newer, "c/agent/a")
+    assert heard_by(shell, rip, "c/agent/a", older, newer) == [0, 1]
+    assert heard_by(shell, rip, "c/agent/b", older, newer) == [1, 0]
+    shell.subscribe(newer, "c/service/a", group="a")
+    assert heard_by(shell, rip, "c/service/a", older, newer) == [0, 1]
+    shell.sleep(11)
+    assert older.ending is Reason.DUPLICATE_IDENTITY
+    assert heard_by(shell, rip, "c/agent/b", older, newer) == [0, 0]
+    assert heard_by(shell, rip, "c/agent/a", older, newer) == [0, 1]
+
+
+def test_a_wildcard_of_the_older_link_yields_to_a_word_of_the_newer() -> None:
+    """CWP-10.3-9: what counts is the message, not the pattern."""
+    shell = FakeShell()
+    older = shell.connect(Role.NODE, "n1")
+    shell.subscribe(older, f"{replies(older)}/**")
+    newer = shell.connect(Role.NODE, "n1")
+    shell.subscribe(newer, f"{replies(newer)}/{REQUEST}/{NETWORK}/n2")
+    n2 = shell.connect(Role.NODE, "n2")
+    shell.say(n2, publish(f"{replies(older)}/{REQUEST}/{NETWORK}/n2"))
+    assert (older.count(Deliver), newer.count(Deliver)) == (0, 1)
+    shell.say(n2, publish(f"{replies(older)}/{'8' * 32}/{NETWORK}/n2"))
+    assert (older.count(Deliver), newer.count(Deliver)) == (1, 1)
+
+
+def test_what_the_older_link_has_ends_with_the_newer() -> None:
+    """CWP-10.3-9: a node has no link then that speaks for it; and a third link leaves two."""
+    shell = FakeShell()
+    rip = shell.connect(Role.CLIENT, "rip")
+    links = [shell.connect(Role.NODE, "n1")]
+    shell.subscribe(links[0], "c/agent/a", "c/agent/b")
+    links.append(shell.connect(Role.NODE, "n1"))
+    shell.subscribe(links[1], "c/agent/b")
+    links.append(shell.connect(Role.NODE, "n1"))
+    assert heard_by(shell, rip, "c/agent/a", *links) == [0, 0, 0]
+    assert heard_by(shell, rip, "c/agent/b", *links) == [0, 1, 0]
+    shell.drop(links[2])
+    assert heard_by(shell, rip, "c/agent/b", *links) == [0, 0, 0]
+    assert shell.hub.subscriptions == 0
 
 
 def test_after_three_changes_a_name_is_free_once_its_holder_left() -> None:

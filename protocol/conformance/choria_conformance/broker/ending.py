@@ -186,6 +186,37 @@ async def same_boot(lab: BrokerLab) -> None:
     await old.expect_alive()
 
 
+async def _heard(lab: BrokerLab, client: Member, subject: str, links: list[Member]) -> list[int]:
+    """How many of the deliveries of one message each link got; the receipt must count them."""
+    word = fresh_token()
+    await client.send(publish(subject, payload=word, receipt=1))
+    handed = (await client.expect(Kind.RECEIPT))[2]
+    counts = []
+    for link in links:
+        frames = await link.settle()
+        counts.append(sum(frame[0] == Kind.DELIVER and frame[4] == word for frame in frames))
+    equal(handed, sum(counts), "handed")
+    return counts
+
+
+@SECTION.case("duplicate/no-message-misses-a-moving-node", "10.3-9")
+async def moving_node(lab: BrokerLab) -> None:
+    """The older link is there for what the newer one has not subscribed."""
+    await lab.hold("node-7")
+    boot, first, second = fresh_token(), agent_of(lab), agent_of(lab)
+    old = await _duplicate(lab, boot)
+    await old.send(subscribe(first))
+    await old.send(subscribe(second))
+    await old.expect_alive()
+    client = await lab.member()
+    links = [old, await _duplicate(lab, boot)]
+    equal(await _heard(lab, client, first, links), [1, 0], "before the newer one subscribed")
+    await links[1].send(subscribe(first))
+    await links[1].expect_alive()
+    equal(await _heard(lab, client, first, links), [0, 1], "what the newer one subscribed")
+    equal(await _heard(lab, client, second, links), [1, 0], "what it did not")
+
+
 @SECTION.case("duplicate/other-roles-have-many-links", "10.3-5")
 async def other_roles(lab: BrokerLab) -> None:
     members = [await lab.member(boot=fresh_token()) for _ in range(5)]
