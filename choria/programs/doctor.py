@@ -27,7 +27,7 @@ from .doctor_network import (
     check_tcp,
     check_tls,
 )
-from .examination import Record, examine_identity, examine_revocation, why_not
+from .examination import Record, examine_identity, examine_revocation
 from .fleet import Question
 from .trust import trust_store_from
 
@@ -60,7 +60,7 @@ async def examine_client(config: ClientConfig, tell: Tell, within_s: float) -> l
                 *await check_login(route, config.collective, config.connect_timeout_s)
             ):
                 record.note(await check_loopback(_question(config, ())))
-    record.skip(REACH, why_not(within_s, scope))
+    record.close(REACH, within_s, late=scope.cancelled_caught)
     return record.findings
 
 
@@ -95,7 +95,7 @@ async def examine_node(
         if credentials is not None and endpoints:
             await _node_link(record, config, credentials, endpoints)
             await _node_loopback(record, credentials.principal.name, client)
-    record.skip(REACH, why_not(within_s, scope))
+    record.close(REACH, within_s, late=scope.cancelled_caught)
     return record.findings
 
 

@@ -15,7 +15,7 @@ from choria.trust import Role, parse_certificate
 from .checkup import Finding, Tell, broken, doubtful, fine
 from .doctor_files import check_revocation
 from .doctor_network import TCP_WITHIN_S, Route, check_tls
-from .examination import Record, examine_identity, examine_revocation, why_not
+from .examination import Record, examine_identity, examine_revocation
 from .listening import listen
 from .trust import object_path, trust_store_from
 
@@ -41,7 +41,7 @@ async def examine_broker(config: BrokerConfig, tell: Tell, within_s: float) -> l
                 server_hostname=next(iter(_bears(credentials)), None),
             )
             record.note(await check_tls(route, up, judged=False))
-    record.skip(("listen", "tls"), why_not(within_s, scope))
+    record.close(("listen", "tls"), within_s, late=scope.cancelled_caught)
     return record.findings
 
 

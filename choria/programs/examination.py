@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-import trio
 
 from choria.errors import ChoriaError
 from choria.net import Credentials, wall_clock_ms
@@ -32,8 +31,25 @@ class Record:
 
     def skip(self, names: Sequence[str], why: str) -> None:
         """These checks cannot be made."""
+        self.note(*(skipped(name, why) for name in self._missing(names)))
+
+    def close(self, names: Sequence[str], within_s: float, *, late: bool) -> None:
+        """Account for the checks that were not made.
+
+        Args:
+            names: All that there are.
+            within_s: How long there was for all together.
+            late: That was not enough: the check that was being made has failed.
+        """
+        missing = self._missing(names)
+        if late and missing:
+            then = "whoever should answer there does not; or give it more with --timeout"
+            self.note(broken(missing[0], f"not done when {within_s:g} s were over", then))
+        self.skip(names, "a check before it failed")
+
+    def _missing(self, names: Sequence[str]) -> list[str]:
         done = {finding.check for finding in self.findings}
-        self.note(*(skipped(name, why) for name in names if name not in done))
+        return [name for name in names if name not in done]
 
 
 def refused(wrong: ChoriaError, tell: Tell, program: str) -> list[Finding]:
@@ -42,13 +58,6 @@ def refused(wrong: ChoriaError, tell: Tell, program: str) -> list[Finding]:
     record.note(broken("configuration", str(wrong), f"choria-trio config show {program} --origin"))
     record.skip(tuple(CHECKS), "no configuration")
     return record.findings
-
-
-def why_not(within_s: float, scope: trio.CancelScope) -> str:
-    """Why checks were not made."""
-    if scope.cancelled_caught:
-        return f"the {within_s:g} s of --timeout were over"
-    return "a check before it failed"
 
 
 def examine_identity(
