@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .choria_util import choria_util_agent
 from .executor import executor_agent
 from .file import file_agent
 from .jobs import JobStore
@@ -24,6 +25,7 @@ __all__ = [
     "ShippedAgent",
     "action",
     "build_agent",
+    "choria_util_agent",
     "data",
     "executor_agent",
     "file_agent",
@@ -46,6 +48,7 @@ def shipped_agents(jobs: JobStore | None = None) -> tuple[ShippedAgent, ...]:
         jobs: where commands that outlive their request are kept; without it nobody can start any.
     """
     always = (
+        choria_util_agent(),
         file_agent(),
         package_agent(),
         process_agent(),

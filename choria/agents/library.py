@@ -12,7 +12,17 @@ from choria.ddl import AgentDDL, parse_ddl
 from choria.node import Action, DataSource
 
 SHIPPED: Final = frozenset(
-    {"executor", "file", "package", "process", "puppet", "rpcutil", "service", "shell"}
+    {
+        "choria_util",
+        "executor",
+        "file",
+        "package",
+        "process",
+        "puppet",
+        "rpcutil",
+        "service",
+        "shell",
+    }
 )
 
 

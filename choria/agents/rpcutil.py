@@ -91,6 +91,39 @@ async def agent_inventory(_inputs: dict[str, Any], context: ActionContext) -> di
     }
 
 
+async def get_config_item(inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
+    """One setting of the node. Raises AgentError when there is no such key."""
+    found = read_data(context, "config_item", inputs["item"])
+    if not found["present"]:
+        raise AgentError(f"the configuration has no key {inputs['item']}")
+    return {"item": inputs["item"], "value": found["value"]}
+
+
+async def get_data(inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
+    """All that a data plugin gives; see `read_data`."""
+    asked = [inputs["query"]] if inputs.get("query") is not None else []
+    return read_data(context, inputs["source"], *asked)
+
+
+def read_data(context: ActionContext, source: str, *query: str) -> dict[str, Any]:
+    """What the data plugin ``source`` gives.
+
+    Raises:
+        AgentError: there is none, or it has nothing to give; status code 4 when the call is at fault.
+    """
+    plugin = context.node.data().get(source)
+    if plugin is None:
+        known = ", ".join(sorted(context.node.data()))
+        raise AgentError(f"there is no data plugin {source} here; there are {known}", statuscode=4)
+    if len(query) != bool(plugin.query):
+        wanted = f"needs a query: {plugin.query}" if plugin.query else "takes no query"
+        raise AgentError(f"{source} {wanted}", statuscode=4)
+    try:
+        return plugin.read(*query)
+    except FilterError as wrong:
+        raise AgentError(str(wrong)) from None
+
+
 async def inventory(_inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
     """Everything about the node in one answer."""
     node = context.node
@@ -101,7 +134,7 @@ async def inventory(_inputs: dict[str, Any], context: ActionContext) -> dict[str
         "version": node.version,
         "main_collective": node.main_collective,
         "collectives": list(node.collectives),
-        "data_plugins": [],
+        "data_plugins": sorted(node.data()),
         "machines": {},
         "upgradable": False,
     }
@@ -149,6 +182,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "agent_inventory": agent_inventory,
     "collective_info": collective_info,
     "daemon_stats": daemon_stats,
+    "get_config_item": get_config_item,
+    "get_data": get_data,
     "get_fact": get_fact,
     "get_facts": get_facts,
     "inventory": inventory,

@@ -17,6 +17,7 @@ from .model import (
 )
 from .reader import MAX_DDL_BYTES, parse_ddl
 from .render import action_help, agent_help, limits, markdown
+from .ruby import ruby_ddl
 from .strangers import parse_foreign_ddl
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "missing_inputs",
     "parse_ddl",
     "parse_foreign_ddl",
+    "ruby_ddl",
     "summarize",
 ]

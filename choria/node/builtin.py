@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from choria.ddl import AgentDDL, parse_ddl
-from choria.errors import AgentError
 from choria.messages import CERTIFICATE_AGENT, DISCOVERY_AGENT, GET_ACTION, PING_ACTION
+from choria.trust import Signer
 
+from . import registry
 from .ports import Action, ActionContext
 
 
@@ -53,37 +53,22 @@ def discovery_agent() -> BuiltinAgent:
     return BuiltinAgent(_parsed("discovery"), {PING_ACTION: ping})
 
 
-def certificate_agent(certificate_der: Callable[[], bytes]) -> BuiltinAgent:
-    """``certificate``: ``get`` gives the certificate whose hash our signed replies name now."""
+def certificate_agent(signer: Signer) -> BuiltinAgent:
+    """``certificate``: ``get`` gives the certificate whose hash our signed replies name now.
+
+    And those before it: a reply that was signed just before a renewal names one (CWP-13.3-14).
+    """
 
     async def get(_inputs: dict[str, Any], _context: ActionContext) -> dict[str, Any]:
-        return {"certificate": certificate_der()}
+        data: dict[str, Any] = {"certificate": signer.certificate_der}
+        return data | ({"previous": list(signer.previous)} if signer.previous else {})
 
     return BuiltinAgent(_parsed("certificate"), {GET_ACTION: get})
 
 
 def registry_agent() -> BuiltinAgent:
-    """``choria_registry``: the interfaces of the agents that this node hosts, as DDL v1.
-
-    Inputs and outputs are those of Choria's service of the same name (choria.md 1.6).
-    """
-
-    async def names(_inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
-        return {"names": [ddl.name for ddl in context.node.agents()]}
-
-    async def ddl(inputs: dict[str, Any], context: ActionContext) -> dict[str, Any]:
-        hosted = {each.name: each for each in context.node.agents()}
-        found = hosted.get(inputs["name"])
-        if found is None:
-            raise AgentError(f"no agent {inputs['name']} is hosted here", statuscode=4)
-        return {
-            "ddl": json.dumps(found.source),
-            "name": found.name,
-            "plugin_type": inputs["plugin_type"],
-            "version": found.metadata.version,
-        }
-
-    return BuiltinAgent(_parsed(REGISTRY_AGENT), {"names": names, "ddl": ddl})
+    """``choria_registry``: the interfaces of what this node hosts."""
+    return BuiltinAgent(_parsed(REGISTRY_AGENT), {"names": registry.names, "ddl": registry.ddl})
 
 
 @cache
@@ -133,43 +118,46 @@ _CERTIFICATE: Final = _document(
         "description": "The node's certificate",
         "display": "always",
         "input": {},
-        "output": {"certificate": {"description": "Certificate, DER", "display_as": "Certificate"}},
+        "output": {
+            "certificate": {"description": "Certificate, DER", "display_as": "Certificate"},
+            "previous": {"description": "Those before it, DER", "display_as": "Previous"},
+        },
     },
 )
 
 _PLUGIN_TYPE: Final = {
     "prompt": "Plugin type", "description": "What kind of plugin", "type": "list",
-    "list": ["agent"], "optional": True, "default": "agent",
+    "list": ["agent", "data"], "optional": True, "default": "agent",
 }  # fmt: skip
 _FORMAT: Final = {
-    "prompt": "Format", "description": "How the DDL is written", "type": "list",
-    "list": ["json"], "optional": True, "default": "json",
+    "prompt": "Format", "description": "JSON, or the Ruby of MCollective's .ddl files", "type": "list",
+    "list": ["json", "ddl"], "optional": True, "default": "json",
 }  # fmt: skip
 _NAME: Final = {
-    "prompt": "Name", "description": "The agent", "type": "string", "optional": False,
+    "prompt": "Name", "description": "The plugin", "type": "string", "optional": False,
     "validation": "^[a-z0-9_]+$", "maxlength": 64,
 }  # fmt: skip
 
 _REGISTRY: Final = _document(
     REGISTRY_AGENT,
-    "Interfaces of the agents that a node hosts",
+    "Interfaces of the agents and data plugins that a node hosts",
     {
         "action": "names",
-        "description": "The agents that the node hosts",
+        "description": "The agents, or data plugins, that the node has",
         "display": "always",
         "input": {"plugin_type": _PLUGIN_TYPE},
-        "output": {"names": {"description": "Agents", "display_as": "Names", "type": "array"}},
+        "output": {"names": {"description": "Their names", "display_as": "Names", "type": "array"}},
         "aggregate": [{"function": "summary", "args": ["names"]}],
     },
     {
         "action": "ddl",
-        "description": "The interface of one agent",
+        "description": "The interface of one agent or data plugin",
         "display": "always",
         "input": {"name": _NAME, "plugin_type": _PLUGIN_TYPE, "format": _FORMAT},
         "output": {
-            "ddl": {"description": "The DDL, JSON", "display_as": "DDL", "type": "string"},
-            "name": {"description": "The agent", "display_as": "Name", "type": "string"},
-            "plugin_type": {"description": "agent", "display_as": "Type", "type": "string"},
+            "ddl": {"description": "The DDL", "display_as": "DDL", "type": "string"},
+            "name": {"description": "The plugin", "display_as": "Name", "type": "string"},
+            "plugin_type": {"description": "agent or data", "display_as": "Type", "type": "string"},
             "version": {"description": "Its version", "display_as": "Version", "type": "string"},
         },
         "aggregate": [{"function": "summary", "args": ["version"]}],

@@ -85,13 +85,15 @@ async def test_ping_and_collectives() -> None:
 
 async def test_inventory() -> None:
     inventory = await run("inventory")
-    assert inventory["agents"] == ["file", "package", "process", "puppet", "rpcutil", "service"]
+    assert inventory["agents"] == [
+        "choria_util", "file", "package", "process", "puppet", "rpcutil", "service",
+    ]  # fmt: skip
     assert inventory["facts"] == FACTS
     assert inventory["classes"] == ["apache"]
 
 
 async def test_agents_with_their_metadata() -> None:
-    package = (await run("agent_inventory"))["agents"][1]
+    package = (await run("agent_inventory"))["agents"][2]
     assert (package["agent"], package["timeout"], package["license"]) == (
         "package",
         180,
