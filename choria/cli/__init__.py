@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from choria import __version__
 
+from ._node import node
 from ._tree import Tree
 
 _top = Tree(
@@ -39,7 +40,10 @@ _top.command(
 _top.command("choria.cli._invite:invite", name="invite", help="A line that adds another machine.")
 _top.command("choria.cli._join:join", name="join", help="Make this machine a node, with a token.")
 _top.command("choria.cli._broker:broker", name="broker", help="Run a broker.")
-_top.command("choria.cli._node:node", name="node", help="Run a node: host agents, answer requests.")
+_node = Tree(name="node", help="Run a node: host agents, answer requests.")
+_node.default(node)
+_node.command("choria.cli._node_status:status", name="status", help="How is the node here?")
+_top.command(_node)
 _top.command("choria.cli._relay:relay", name="relay", help="Join two networks.")
 _top.command("choria.cli._emulate:emulate", name="emulate", help="Run many nodes in one process.")
 _top.command(

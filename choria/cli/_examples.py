@@ -51,6 +51,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "join": ("< token", "--token-file token --start background"),
     "broker": ("--config broker.toml", "--log-json"),
     "node": ("--config node.toml", "--log-json"),
+    "node status": ("", "--json", "--prometheus"),
     "relay": ("--config relay.toml",),
     "emulate": ("--nodes 100 --ca ca --broker localhost:7422",),
     "demo": ("", "--nodes 3 --keep"),

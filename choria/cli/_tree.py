@@ -5,7 +5,7 @@ A test holds every command to a row in ``EXAMPLES``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cyclopts import App
@@ -31,6 +31,13 @@ class Tree:
             self.app.command(target.app)
         else:
             self.app.command(target, name, **{**self._help_options(name), **options})
+
+    def default(self, function: Callable[..., int]) -> None:
+        """What the group does when none of its commands is named."""
+        name = self.app.name[0]
+        self.app.default(function)
+        self.app.help_format = "plaintext"
+        self.app.help_epilogue = examples_of(name, EXAMPLES)
 
     def _help_options(self, name: str | list[str]) -> dict[str, str]:
         first = name if isinstance(name, str) else name[0]

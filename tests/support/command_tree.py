@@ -32,10 +32,9 @@ def _walk(group: App, path: tuple[str, ...]) -> Iterator[Command]:
         child = group[name]
         if name.startswith("-") or name != child.name[0]:
             continue
-        if child.default_command is None:
-            yield from _walk(child, (*path, name))
-        else:
+        if child.default_command is not None:
             yield _command(child, (*path, name))
+        yield from _walk(child, (*path, name))  # `node` runs one, and has `node status` below it
 
 
 def _command(child: App, path: tuple[str, ...]) -> Command:
