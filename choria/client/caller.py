@@ -33,6 +33,7 @@ from choria.net import Session
 from choria.trust import Signer
 
 from .answers import Answer, Pending, ReplyBook
+from .certificates import offered
 from .exchange import Exchange
 from .gathered import Gathered
 from .proving import OffLoop, Prover, in_threads
@@ -221,9 +222,8 @@ class Caller:
         )
 
         def keep(answer: Answer) -> None:
-            der, sender = answer.data.get("certificate"), answer.sender
-            if self.book.certificates.keep(der, wanted[sender]):
-                on_kept(sender)
+            if self.book.certificates.keep_one(offered(answer.data), wanted[answer.sender]):
+                on_kept(answer.sender)
 
         await self.gather(ask, timeout_s=FETCH_TIMEOUT_S, on_answer=keep)
 

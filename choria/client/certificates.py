@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from choria.trust import MAX_CERTIFICATE_BYTES
 
+MAX_PREVIOUS = 2
 MAX_CERTIFICATES = 1 << 16
 """Some 700 bytes each: more than the largest network has nodes, in 50 MB."""
 
@@ -25,6 +27,10 @@ class Certificates:
         """The certificate with this SHA-256, if it is here. Threads may ask."""
         return self._by_hash.get(thumbprint)
 
+    def keep_one(self, ders: Iterable[object], thumbprint: bytes) -> bool:
+        """Keep the one among ``ders`` that was asked for; False if it is none of them."""
+        return any(self.keep(der, thumbprint) for der in ders)
+
     def keep(self, der: object, thumbprint: bytes) -> bool:
         """Keep what a node sent if it is the certificate that was asked for (CWP-13.3-12)."""
         if not isinstance(der, bytes) or len(der) > MAX_CERTIFICATE_BYTES:
@@ -35,3 +41,15 @@ class Certificates:
         if len(self._by_hash) > self._capacity:
             self._by_hash.popitem(last=False)
         return True
+
+
+def offered(data: Mapping[str, object]) -> list[object]:
+    """What a node gave that was asked for its certificate: the present one, and those before it.
+
+    A reply that was signed just before a renewal names one of those (CWP-13.3-14).
+    """
+    previous = data.get("previous")
+    return [
+        data.get("certificate"),
+        *(previous[:MAX_PREVIOUS] if isinstance(previous, list) else ()),
+    ]

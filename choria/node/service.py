@@ -41,7 +41,7 @@ class Node:
         )
         self._session = session
         self._settings = settings
-        certificate = certificate_agent(lambda: parts.signer.certificate_der)
+        certificate = certificate_agent(parts.signer)
         self._builtin = (certificate, registry_agent(), discovery_agent())
         self.agents = by_name((*parts.agents, *self._builtin))
         self.info = self._info(parts)

@@ -13,13 +13,21 @@ from .cose import AAD_REPLY, AAD_REQUEST, LABEL_X5CHAIN, protected_header, seal
 from .credential import header_value
 from .keys import PrivateKey, algorithm_of, check_public_key
 
+REMEMBERED: Final = 2
+"""Certificates that we signed with before: replies under them may still wait to be proved."""
+
 _SPKI: Final = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class Signer:
-    """Signs requests and replies with one key, under the name in its certificate."""
+    """Signs requests and replies with one key, under the name in its certificate.
 
-    __slots__ = ("_for_requests", "_key", "_protected", "certificate_der")
+    Attributes:
+        certificate_der: The certificate.
+        previous: Those before it, newest first, at most two (CWP-13.3-14).
+    """
+
+    __slots__ = ("_for_requests", "_key", "_protected", "certificate_der", "previous")
 
     def __init__(
         self, key: PrivateKey, certificate_der: bytes, credential: bytes | None = None
@@ -48,9 +56,13 @@ class Signer:
         value = None if credential is None else header_value(credential)
         self._for_requests = protected_header(algorithm, certificate_der, credential=value)
         self.certificate_der = certificate_der
+        self.previous: tuple[bytes, ...] = ()
 
     def become(self, other: Signer) -> None:
         """Sign as ``other`` from now on: with a renewed certificate, for all who hold this object."""
+        if other.certificate_der != self.certificate_der:
+            before = (self.certificate_der, *self.previous)
+            self.previous = tuple(d for d in before if d != other.certificate_der)[:REMEMBERED]
         self._key, self.certificate_der = other._key, other.certificate_der
         self._protected, self._for_requests = other._protected, other._for_requests
 
