@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
 
@@ -26,9 +26,11 @@ from choria.trust import Principal, Role
 
 from .found.external import load_external
 from .found.external_calls import ExternalProgram
+from .library import ShippedAgent
 from .native import Agent, build_agent
 
-_NOW_MS = 1_800_000_000_000
+_CLOSE_WITHIN_S: Final = 5.0
+_NOW_MS: Final = 1_800_000_000_000
 
 
 def call(
@@ -69,7 +71,12 @@ async def _call_external(
     hosted = await load_external(ddl, external, facts)
     if hosted is None:
         raise AgentError(f"{ddl.name} does not want to run on this machine")
-    return await _call(hosted, action, inputs, facts)
+    try:
+        return await _call(hosted, action, inputs, facts)
+    finally:
+        if isinstance(hosted, ShippedAgent):  # the process of one that lasts
+            with trio.move_on_after(_CLOSE_WITHIN_S, shield=True):
+                await hosted.close()
 
 
 async def _call(

@@ -16,7 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)")
-OTHERS = {"mkdir", "tail", "python3", ".venv/bin/pip", ".venv/bin/nox", ".", "./demo", "./check"}
+OTHERS = {
+    "mkdir",
+    "tail",
+    "python3",
+    "cp",
+    "pip",
+    "pytest",
+    "sed",
+    ".venv/bin/pip",
+    ".venv/bin/nox",
+    ".",
+    "./demo",
+    "./check",
+}
 
 
 def commands() -> Iterator[tuple[str, str]]:
