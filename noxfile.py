@@ -81,6 +81,20 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench.run", *session.posargs)
 
 
+@nox.session(default=False)
+def salt(session: nox.Session) -> None:
+    """A ping of five nodes beside salt's of five minions: nox -s salt -- [ROUNDS]."""
+    install(session, "salt")
+    session.run("python", "-m", "tests.bench.bench_salt", *session.posargs)
+
+
+@nox.session(default=False)
+def help_times(session: nox.Session) -> None:
+    """How long --help of each command takes: nox -s help_times -- [COMMAND...]."""
+    install(session, "test")
+    session.run("python", "-m", "tests.bench.bench_help", *session.posargs)
+
+
 def suite_of(session: nox.Session) -> str:
     """Install the conformance suite where choria cannot be imported; its command."""
     folder = ROOT / session.cache_dir / f"conformance-{session.python or 'default'}"

@@ -25,7 +25,7 @@ from choria.errors import Reason, Refusal
 from choria.federation import RelayConfig
 from choria.node import NodeConfig
 from choria.programs.invite import CaConfig
-from tools import attacks, completion_data
+from tools import attacks, coming_from, completion_data
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -207,6 +207,9 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    for peer in coming_from.load():
+        page_of = coming_from.page(peer)
+        page_of.write_text(coming_from.render(peer, page_of.read_text()))
     completion_data.PAGE.write_text(completion_data.render(app))
     attacks.PAGE.write_text(attacks.render(attacks.PAGE.read_text(), attacks.load()))
     return 0
