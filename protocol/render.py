@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 HERE: Final = Path(__file__).parent
-SCHEMAS: Final = ("cwp.cddl", "envelope.cddl", "enrol.cddl", "cluster.cddl", "trust.cddl", "login.cddl")
+SCHEMAS: Final = (
+    "cwp.cddl",
+    "envelope.cddl",
+    "enrol.cddl",
+    "cluster.cddl",
+    "trust.cddl",
+    "login.cddl",
+)
 _BLOCK: Final = re.compile(r"^```cddl\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RULE: Final = re.compile(r"^([a-z][a-z0-9-]*) = ", re.MULTILINE)
 _SESSION: Final = re.compile(r"(<!-- session -->\n).*(<!-- end of session -->)", re.DOTALL)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
+import pkgutil
 import socket
 import sys
 from pathlib import Path
 
+import choria.cli
+import choria.programs
 from choria.ca import Invite, Invites
 from choria.cli import main
 from choria.net import wall_clock_ms
@@ -43,6 +47,7 @@ def node(env: dict[str, str]) -> list[str]:
         f"policies = {json.dumps(str(folder / 'policies'))}\n"
         f"state = {json.dumps(str(folder / 'state'))}\n"
         f"audit_log = {json.dumps(str(folder / 'audit.log'))}\n"
+        'facter = "never"\n'  # whatever this machine has
     )
     return ["node", "--config", str(config)]
 
@@ -139,6 +144,13 @@ PROGRAMS = {
     "door": door,
     "applicant": applicant,
 }
+
+
+def preload() -> None:
+    """Import what any of them will."""
+    for folder in (choria.cli, choria.programs):
+        for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+            importlib.import_module(module.name)
 
 
 def start(env: dict[str, str]) -> None:

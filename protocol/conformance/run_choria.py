@@ -1,7 +1,7 @@
 """Runs the suite against this repository's programs.
 
 The suite stands in an environment of its own, where choria cannot be imported; the programs under
-test are started by this file with ``--as-program``, in the environment that runs it.
+test are started by ``programs.py``, in the environment that runs this file.
 """
 
 from __future__ import annotations
@@ -9,27 +9,48 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import run
+from subprocess import Popen, run
 
 HERE = Path(__file__).resolve().parent
+PRELOADED_WITHIN_S = 60.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", default="choria-conformance", help="the suite's command")
-    parser.add_argument("--launcher", type=Path, default=HERE / "programs.py")
+    parser.add_argument("--launcher", type=Path, help="starts programs in place of ours")
     chosen, rest = parser.parse_known_args()
     with tempfile.TemporaryDirectory(prefix="cwp-") as folder:
-        return run_suite(chosen.suite, Path(folder), chosen.launcher, rest)
+        if chosen.launcher:
+            command = f"{sys.executable} {chosen.launcher}"
+            return run_suite(chosen.suite, Path(folder), command, rest)
+        with preloaded(Path(folder) / "socket") as command:
+            return run_suite(chosen.suite, Path(folder), command, rest)
 
 
-def run_suite(suite: str, folder: Path, launcher: Path, rest: list[str]) -> int:
+@contextmanager
+def preloaded(path: Path) -> Iterator[str]:
+    """The command that starts our programs, as long as the block lasts: see ``preloaded.py``."""
+    code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import preloaded; preloaded.serve({str(path)!r})"
+    with Popen([sys.executable, "-c", code]) as server:  # noqa: S603  # our own program
+        try:
+            deadline = time.monotonic() + PRELOADED_WITHIN_S
+            while not path.exists() and server.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield f"{sys.executable} -I -S {HERE / 'preloaded.py'} {path}"
+        finally:
+            server.kill()
+
+
+def run_suite(suite: str, folder: Path, command: str, rest: list[str]) -> int:
     """Make credentials, with our CA, and judge."""
     ca, credentials = str(folder / "ca"), str(folder / "credentials")
     call([sys.executable, "-m", "choria", "ca", "init", "--network", "alpha", ca])
     call([suite, "--make-credentials", credentials, "--ca", ca])
-    command = f"{sys.executable} {launcher}"
     return call([suite, "--credentials", credentials, "--command", command, *rest], check=False)
 
 

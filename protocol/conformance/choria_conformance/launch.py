@@ -15,7 +15,7 @@ import trio
 from .verdicts import Failed, Skipped
 
 UNSUPPORTED: Final = 127
-_STARTED_WITHIN_S: Final = 30.0
+_STARTED_WITHIN_S: Final = 60.0
 _STOPPED_WITHIN_S: Final = 5.0
 
 

@@ -25,7 +25,7 @@ from .tls import Refused
 from .transcript import Transcript
 from .verdicts import Failed, NonStrict, Skipped, Verdict
 
-CASE_WITHIN_S: Final = 60.0
+CASE_WITHIN_S: Final = 120.0
 UNSHARED: Final = {"client": client_lab, "applicant": applicant_lab, "relay": relay_lab}
 """Labs that start a program of their own for each case."""
 OpenLab = Callable[[Transcript], AbstractAsyncContextManager[Any]]

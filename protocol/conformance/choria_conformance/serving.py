@@ -17,7 +17,7 @@ from .tls import Refused, TlsStream
 from .transcript import Transcript
 from .verdicts import Failed
 
-ACCEPT_WITHIN_S = 20.0
+ACCEPT_WITHIN_S = 60.0
 LIMITS = {1: 1 << 20, 2: (1 << 20) + 81920, 3: 1024, 4: 25000, 5: 256}
 
 

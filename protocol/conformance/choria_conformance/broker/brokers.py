@@ -25,7 +25,7 @@ class Speed(Enum):
 
 TIMES: Final = {
     Speed.USUAL: {"CWP_PING_INTERVAL_MS": "25000", "CWP_HELLO_WITHIN_MS": "10000"},
-    Speed.QUICK: {"CWP_PING_INTERVAL_MS": "600", "CWP_HELLO_WITHIN_MS": "800"},
+    Speed.QUICK: {"CWP_PING_INTERVAL_MS": "1500", "CWP_HELLO_WITHIN_MS": "3000"},
 }
 
 

@@ -18,7 +18,7 @@ from choria_conformance.serving import welcome
 from choria_conformance.tls import Refused
 from choria_conformance.verdicts import check, equal
 
-from .lab import Asked, ClientLab, Network, Spoken, honest
+from .lab import CALL_WITHIN_S, Asked, ClientLab, Network, Spoken, honest
 
 SECTION = Section("client/calls")
 TABLE: Final = read_table()
@@ -245,30 +245,26 @@ async def draining(lab: ClientLab) -> None:
 async def refused(lab: ClientLab) -> None:
     """NOT_PERMITTED: nothing is believed, and the operator hears of it by the exit code."""
     network = await lab.network()
-    count = [0]
+    send, publishes = trio.open_memory_channel[int](1000)
 
-    def twist(frame: Frame) -> bool:
-        count[0] += 1
+    def twist(_: Frame) -> bool:
+        send.send_nowait(network.count - 1)
         return True
 
     network.twist = twist
     process, _ = await lab.start(network)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_refuse_all, network, count)
+        nursery.start_soon(_refuse_all, network, publishes)
         nursery.start_soon(network.serve)
-        with trio.move_on_after(20):
+        with trio.move_on_after(CALL_WITHIN_S):
             lab.returncode = await process.wait()
         nursery.cancel_scope.cancel()
     check(lab.returncode not in (None, 0), f"the exit code is {lab.returncode}")
 
 
-async def _refuse_all(network: Network, count: list[int]) -> None:
-    told = 0
-    while True:
-        await trio.sleep(0.02)
-        while told < count[0] and network.link is not None:
-            told += 1
-            number = 1 + len(network.subscribed[:1]) + told - 1
+async def _refuse_all(network: Network, publishes: trio.MemoryReceiveChannel[int]) -> None:
+    async for number in publishes:
+        if network.link is not None:
             await network.link.send(error(Reason.NOT_PERMITTED, number, 0, "not you"))
 
 

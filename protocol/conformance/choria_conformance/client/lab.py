@@ -30,7 +30,7 @@ from choria_conformance.tls import Refused
 from choria_conformance.transcript import Transcript
 from choria_conformance.verdicts import Failed, check
 
-CALL_WITHIN_S: Final = 40.0
+CALL_WITHIN_S: Final = 60.0
 NODES: Final = ("node-1", "node-2")
 
 
@@ -124,6 +124,7 @@ class Network:
         limits: Limits of WELCOME that are not the defaults.
         asked: All requests, in order.
         link: The present link.
+        count: How many frames came on it.
     """
 
     port: Port
@@ -139,6 +140,7 @@ class Network:
     subscribed: list[str] = field(default_factory=list)
     goodbyes: list[Frame] = field(default_factory=list)
     link: Peer | None = None
+    count: int = 0
     errors: list[str] = field(default_factory=list)
 
     async def serve(self) -> None:
@@ -148,9 +150,12 @@ class Network:
                 self.link = await self.port.accept(broker_context(self.port.broker), 600)
                 hello = await self.link.expect(Kind.HELLO)
                 self.hellos.append(hello)
+                self.count = 1
                 await self.link.send(welcome(hello, self.port.broker, limits=self.limits))
                 while True:
-                    await self._handle(self.link, await self.link.any_frame())
+                    frame = await self.link.any_frame()
+                    self.count += 1
+                    await self._handle(self.link, frame)
             except (Ended, Refused):
                 continue
 
@@ -254,7 +259,7 @@ class ClientLab:
             "CWP_COLLECTIVES": "choria",
             "CWP_CALL": "rpcutil.ping",
             "CWP_TARGETS": ",".join(names) if targets else "",
-            "CWP_TIMEOUT_MS": "1500",
+            "CWP_TIMEOUT_MS": "4000",
             "CWP_RESULT": str(result),
             "CWP_SCRATCH": str(result.parent),
         }

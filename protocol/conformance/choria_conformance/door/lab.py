@@ -33,8 +33,8 @@ from choria_conformance.verdicts import Failed, check, equal
 
 from .process import Doors
 
-ANSWER_S: Final = 10.0
-_BUSY_S: Final = 30.0
+ANSWER_S: Final = 30.0
+_BUSY_S: Final = 60.0
 
 
 def applicant_context(alpn: str | None = ENROL_ALPN) -> ssl.SSLContext:

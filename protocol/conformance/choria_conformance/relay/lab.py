@@ -20,7 +20,7 @@ from choria_conformance.settings import Settings
 from choria_conformance.transcript import Transcript
 from choria_conformance.verdicts import Failed, check
 
-WITHIN_S: Final = 10.0
+WITHIN_S: Final = 20.0
 QUIET_S: Final = 0.6
 
 
