@@ -142,6 +142,11 @@ class OpenedCredential:
 
         Times are not looked at: they are judged by the receiver's clock, with the request's.
         """
+        self.prove_signature(issuer)
+        return self.check_owner(name, network, key)
+
+    def prove_signature(self, issuer: PublicKey) -> None:
+        """That ``issuer`` signed the claims; the costly half of :meth:`prove`. Raises TrustError."""
         signed = signature_input(_PROTECTED, self.payload, AAD_CREDENTIAL)
         try:
             verify_bytes(issuer, Algorithm.ES256, self.signature, signed)
@@ -149,6 +154,9 @@ class OpenedCredential:
             raise TrustError(
                 "the credential was not signed by the login issuer that made the certificate"
             ) from exc
+
+    def check_owner(self, name: str, network: str, key: PublicKey) -> Credential:
+        """The claims, if they are for this name, network and key. Raises TrustError."""
         claims = self.claims
         if claims.point != point_of(key):
             raise TrustError("the credential is bound to another key than the certificate's")

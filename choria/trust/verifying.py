@@ -20,6 +20,7 @@ from .credential import Credential, open_credential
 from .identifier import DEFAULT_CAPACITY, Identifier
 from .issuers import Identified, Issuers
 from .principals import Principal, Role
+from .proved_credentials import ProvedCredentials
 
 # CWP-13.3-9
 REQUEST_ROLES: Final = frozenset({Role.CLIENT, Role.SERVICE})
@@ -78,7 +79,7 @@ def _nothing(thumbprint: bytes) -> bytes | None:
 class Verifier:
     """Verifies requests and replies of the own network, and of foreign ones as configured."""
 
-    __slots__ = ("_allowed", "_identifiers", "network")
+    __slots__ = ("_allowed", "_credentials", "_identifiers", "network")
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Verifier:
         """Raises TrustError when two networks have one name, or share an issuer's key (A7)."""
         own = own if isinstance(own, Identifier) else Identifier(own, capacity=capacity)
         self.network = own.network
+        self._credentials = ProvedCredentials(capacity)
         self._identifiers = {own.network: own}
         self._allowed: dict[str, frozenset[Role]] = {own.network: frozenset(Role)}
         for other in foreign:
@@ -119,7 +121,7 @@ class Verifier:
         opened = open1(message, max_bytes=max_bytes, understood=_UNDERSTOOD)
         identified = self._signer(opened, tuple(self._identifiers.values()), _nothing)
         principal = self._prove(opened, identified, roles, now_ms, AAD_REQUEST)
-        credential, fault = _credential_of(opened, identified, principal)
+        credential, fault = self._credential_of(opened, identified, principal)
         digest = sha256(message).digest()
         return VerifiedRequest(principal, opened.payload, digest, credential, fault)
 
@@ -192,35 +194,39 @@ class Verifier:
             raise UnknownCertificate(opened.thumbprint)
         return identified
 
+    def _credential_of(
+        self, opened: Opened, identified: Identified, principal: Principal
+    ) -> tuple[Credential | None, str]:
+        """The credential, or why the caller may not do without (CWP-21.5-2, CWP-21.5-3).
+
+        A fault is said and not raised: the caller is proved, and learns why she is refused.
+        """
+        present = LABEL_KCWT in opened.protected
+        if not identified.issuer.logins:
+            fault = "a credential came with a certificate that no login issuer made"
+            return None, fault if present else ""
+        if not present:
+            return (
+                None,
+                "a certificate of a login issuer counts only with its credential: none came",
+            )
+        if LABEL_KCWT not in opened.protected.get(LABEL_CRIT, ()):
+            return None, "the credential must be listed in crit"
+        try:
+            found = open_credential(opened.protected[LABEL_KCWT])
+            proved = self._credentials.prove(
+                found, identified.issuer, principal.name, principal.network, identified.public_key
+            )
+        except TrustError as exc:
+            return None, str(exc)
+        return proved, ""
+
     def _add(self, other: Foreign, capacity: int) -> None:
         network = other.issuers.network
         if network in self._identifiers:
             raise TrustError(f"network {network} is configured twice: each needs a name of its own")
         self._identifiers[network] = Identifier(other.issuers, capacity=capacity)
         self._allowed[network] = other.roles
-
-
-def _credential_of(
-    opened: Opened, identified: Identified, principal: Principal
-) -> tuple[Credential | None, str]:
-    """The credential, or why the caller may not do without (CWP-21.5-2, CWP-21.5-3).
-
-    A fault is said and not raised: the caller is proved, and learns why she is refused.
-    """
-    present = LABEL_KCWT in opened.protected
-    if not identified.issuer.logins:
-        fault = "a credential came with a certificate that no login issuer made"
-        return None, fault if present else ""
-    if not present:
-        return None, "a certificate of a login issuer counts only with its credential: none came"
-    if LABEL_KCWT not in opened.protected.get(LABEL_CRIT, ()):
-        return None, "the credential must be listed in crit"
-    try:
-        found = open_credential(opened.protected[LABEL_KCWT])
-        issuer, key = identified.issuer.key, identified.public_key
-        return found.prove(issuer, principal.name, principal.network, key), ""
-    except TrustError as exc:
-        return None, str(exc)
 
 
 def _examine(der: bytes, identifiers: tuple[Identifier, ...]) -> Identified:

@@ -30,6 +30,8 @@ from choria.trust import (
 )
 from choria.trust.cose import LABEL_X5CHAIN, SIGN1_TAG, protected_header, signature_input
 from choria.wire import Tagged, encode_cbor
+from tests.support.logins import issuers, person, verifier
+from tests.support.node_world import BEGIN_MS
 from tests.support.odd_certificates import NOW_MS
 from tests.support.puppet_world import PuppetWorld, make_ca, pem
 
@@ -99,6 +101,22 @@ def main() -> None:
             )
             signing = f"{sign:9.0f}" if algorithm is not Algorithm.RS256 else f"{'':9}"
             sys.stdout.write(f"{name:10} {algorithm.name:10} {signing} {cold:9.0f} {cached:9.0f}\n")
+    login_costs()
+
+
+def login_costs() -> None:
+    """A caller who logged in: her credential is a second P-256 signature, proved once."""
+    rip = person()
+    signer = rip.member(rip.credential("rpcutil.*")).signer
+    message, known = signer.sign_request(PAYLOAD), verifier()
+    known.verify_request(message, BEGIN_MS)
+    sign = microseconds(lambda: signer.sign_request(PAYLOAD), 50)
+    cold = microseconds(lambda: verifier().verify_request(message, BEGIN_MS), 200)
+    forgetful = Verifier(issuers(), capacity=0)  # as if each were the first: nothing is kept
+    never = microseconds(lambda: forgetful.verify_request(message, BEGIN_MS), 200)
+    cached = microseconds(lambda: known.verify_request(message, BEGIN_MS), 500)
+    sys.stdout.write(f"{'login':10} {'ES256':10} {sign:9.0f} {cold:9.0f} {cached:9.0f}\n")
+    sys.stdout.write(f"{'':10} with certificate and credential forgotten each time: {never:.0f}\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -28,9 +29,11 @@ from choria.trust import (
     sign1,
     sign_credential,
 )
+from choria.trust.anchors import make_anchor
 from choria.trust.cose import AAD_REPLY, AAD_REQUEST, protected_header, seal, signature_input
-from choria.trust.credential import AAD_CREDENTIAL
+from choria.trust.credential import AAD_CREDENTIAL, OpenedCredential
 from choria.trust.keys import Algorithm, sign_bytes
+from choria.trust.proved_credentials import ProvedCredentials
 from choria.wire import Tagged, encode_cbor
 from tests.support.logins import (
     issuers,
@@ -358,3 +361,84 @@ def test_sign1_stays_as_it_was() -> None:
     rip = member(Role.CLIENT, "rip").signer
     message = sign1(rip._key, b"x", leaf_der=rip.certificate_der, external_aad=AAD_REQUEST)
     assert judged(message).payload == b"x"
+
+
+class TestRemembered:
+    """A signature is checked once; what it is worth, each time."""
+
+    @staticmethod
+    def noted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """Each signature that is checked from now on."""
+        checked: list[bytes] = []
+
+        def noting(self: OpenedCredential, issuer: Any) -> None:
+            checked.append(self.signature)
+            prove(self, issuer)
+
+        prove = OpenedCredential.prove_signature
+        monkeypatch.setattr(OpenedCredential, "prove_signature", noting)
+        return checked
+
+    def test_a_credential_is_proved_once_and_judged_each_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        checked = self.noted(monkeypatch)
+        judge, credential = verifier(), RIP.credential("rpcutil.*")
+        signer = RIP.member(credential).signer
+        for word in (b"a", b"b", b"c"):
+            message = signer.sign_request(word)
+            assert judge.verify_request(message, BEGIN_MS).credential == credential
+        assert len(checked) == 1
+
+    def test_what_was_proved_for_one_is_nothing_for_another(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """CWP-21.5-2: a stolen credential, shown by somebody else after its owner."""
+        checked = self.noted(monkeypatch)
+        proved, stolen = ProvedCredentials(), open_credential(signed_claims(raw_claims()))
+        issuer = make_anchor(IssuerKind.CLIENTS, login_issuer().certificate, logins=True)
+        assert (
+            proved.prove(stolen, issuer, "up.rip", NETWORK, RIP.key.public_key()).name == "up.rip"
+        )
+        thief = person("up.eve").key.public_key()
+        for name, network, key, why in (
+            ("up.rip", NETWORK, thief, "another key"),
+            ("up.eve", NETWORK, RIP.key.public_key(), "not for up.eve"),
+            ("up.rip", "beta", RIP.key.public_key(), "not for up.rip of beta"),
+        ):
+            with pytest.raises(TrustError, match=why):
+                proved.prove(stolen, issuer, name, network, key)
+        assert len(checked) == 1
+
+    def test_a_forged_signature_is_refused_beside_a_proved_one(self) -> None:
+        proved, right = ProvedCredentials(), open_credential(signed_claims(raw_claims()))
+        issuer = make_anchor(IssuerKind.CLIENTS, login_issuer().certificate, logins=True)
+        whose = "up.rip", NETWORK, RIP.key.public_key()
+        proved.prove(right, issuer, *whose)
+        wrong = dataclasses.replace(right, signature=bytes(64))
+        other = dataclasses.replace(right, payload=right.payload + b"\0")
+        for forged in (wrong, other, wrong):
+            with pytest.raises(TrustError, match="not signed by the login issuer"):
+                proved.prove(forged, issuer, *whose)
+        assert len(proved) == 1
+
+    def test_another_issuer_did_not_sign_it(self) -> None:
+        proved, right = ProvedCredentials(), open_credential(signed_claims(raw_claims()))
+        whose = "up.rip", NETWORK, RIP.key.public_key()
+        issuers = [
+            make_anchor(IssuerKind.CLIENTS, made.certificate, logins=True)
+            for made in (login_issuer(), login_issuer("two"))
+        ]
+        assert proved.prove(right, issuers[0], *whose).name == "up.rip"
+        with pytest.raises(TrustError, match="not signed by the login issuer"):
+            proved.prove(right, issuers[1], *whose)
+
+    def test_the_least_recently_used_is_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        checked = self.noted(monkeypatch)
+        proved = ProvedCredentials(capacity=2)
+        issuer = make_anchor(IssuerKind.CLIENTS, login_issuer().certificate, logins=True)
+        opened = [open_credential(signed_claims(raw_claims(cti=bytes([n] * 16)))) for n in range(3)]
+        for at in (0, 1, 0, 2, 0, 1):
+            proved.prove(opened[at], issuer, "up.rip", NETWORK, RIP.key.public_key())
+        assert checked == [opened[at].signature for at in (0, 1, 2, 1)]
+        assert len(proved) == 2
