@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from choria import __version__
 
 from ._node import node
+from ._site import tree_for
 from ._tree import Tree
 
 _top = Tree(
@@ -135,7 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = words[: words.index("--")] if "--" in words else words  # what follows is a command's
     wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(flags)
     try:
-        code = int(app(argv, exit_on_error=False, print_error=not wants_json) or 0)
+        tree = tree_for(app, words)
+        returned = tree(argv, exit_on_error=False, print_error=not wants_json)
+        code = returned if isinstance(returned, int) else 0  # a site's command may return anything
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code
     except BaseException as exc:  # noqa: BLE001  # the one place that maps everything to an exit code
