@@ -19,8 +19,10 @@ from choria.programs.fleet import Question
 
 from ._harmless import one_line
 from ._progress import Progress
+from ._replies import outcome_lines
 from ._screen import Screen
-from ._terminal import can_redraw, environment, width_of
+from ._terminal import Paper, can_redraw, environment, width_of
+from ._text import NAMES_SHOWN, where
 
 
 class _Nothing:
@@ -51,6 +53,15 @@ def ask_quietly(question: Question, plan: CallPlan) -> Outcome:
         return trio.run(run_call, question, plan, screen)
     finally:
         screen.clear()
+
+
+def account_lines(outcome: Outcome) -> list[str]:
+    """Who failed and why, who is missing, the count; what the DDL sums up was counted already."""
+    failed = outcome.result.failed
+    lines = [f"Failed: {where(each)}: {one_line(each.statusmsg)}" for each in failed[:NAMES_SHOWN]]
+    if len(failed) > NAMES_SHOWN:
+        lines.append(f"... and {len(failed) - NAMES_SHOWN} more failed: --json has all")
+    return [*lines, *outcome_lines(attrs.evolve(outcome, summaries=()), Paper())]
 
 
 def exit_code(outcome: Outcome) -> Exit:

@@ -12,12 +12,11 @@ import attrs
 from choria.programs.call import Outcome
 from choria.programs.look import plan_look
 
-from ._counting import Counted, ask_quietly, count_values, exit_code, value_text
+from ._counting import Counted, account_lines, ask_quietly, count_values, exit_code, value_text
 from ._finding import Finding
 from ._fleet_work import question_from, reporting
 from ._options import Connection, Filters
-from ._replies import outcome_lines
-from ._terminal import Paper, columns, padded, paper_for
+from ._terminal import columns, padded, paper_for
 from ._views import document_of
 
 UNSET: Final = "(not set)"
@@ -56,8 +55,7 @@ def _report(order: FactsOrder) -> int:
         return exit_code(outcome)
     lines = _table(counted) if order.table else _list(order, counted)
     print("".join(f"{line}\n" for line in lines), end="")
-    counted_already = attrs.evolve(outcome, summaries=())
-    print("\n".join(outcome_lines(counted_already, Paper())), file=sys.stderr)
+    print("\n".join(account_lines(outcome)), file=sys.stderr)
     return exit_code(outcome)
 
 

@@ -16,13 +16,12 @@ from choria.errors import Refusal, UsageError
 from choria.programs.look import NodeReport, look_at_node, plan_look
 from choria.wire import parse_identity
 
-from ._counting import ask_quietly, count_values, exit_code, value_text
+from ._counting import account_lines, ask_quietly, count_values, exit_code, value_text
 from ._finding import Finding
 from ._fleet_work import question_from, reporting
 from ._harmless import harmless, one_line
 from ._options import Connection, Filters
-from ._replies import outcome_lines
-from ._terminal import Paper, columns, padded, paper_for
+from ._terminal import columns, padded, paper_for
 from ._views import document_of
 
 _STATISTICS: Final = (
@@ -74,8 +73,7 @@ def _collectives(order: InventoryOrder) -> int:
     print(f"{padded('Collective', width)}  Nodes")
     for name, each in zip(names, counted, strict=True):
         print(f"{padded(name, width)}  {len(each.nodes)}")
-    counted_already = attrs.evolve(outcome, summaries=())
-    print("\n".join(outcome_lines(counted_already, Paper())), file=sys.stderr)
+    print("\n".join(account_lines(outcome)), file=sys.stderr)
     return exit_code(outcome)
 
 
