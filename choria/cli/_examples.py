@@ -43,7 +43,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "plugin doc": ("", "package", "package --markdown > package.md"),
     "plugin generate ddl": (
         "motd",
-        "motd --action set='Set the text' --input set.text=string",
+        "motd --action show='Show the text'",
     ),
     "plugin generate client": ("package", "package --output package_client.py"),
     "init": ("", "--network home --host broker.example.net"),
