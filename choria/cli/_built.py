@@ -7,19 +7,18 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
-import attrs
 from cyclopts import App, Parameter
 
 from choria.builder import Argument, Command, CommandFile, Discover, Exec, Flag, Parent, Rpc, Values
 from choria.errors import ConfigError
 
-from ._call_options import Asking
 from ._finding import Finding
 from ._harmless import one_line
 from ._options import Connection, Filters
 from ._output import Output
 from ._rolling import RollingOut
 from ._tree import PROGRAM
+from ._typed import Typed
 
 Doing = Exec | Rpc | Discover
 _YES: Final = inspect.Parameter(
@@ -38,20 +37,6 @@ _JSON: Final = inspect.Parameter(
         bool, Parameter(name=["--json", "-j"], negative="", help="One JSON document on stdout.")
     ],
 )
-
-
-@attrs.frozen
-class Typed:
-    """What was typed besides the command's own arguments and flags."""
-
-    yes: bool = False
-    json: bool = False
-    where: Connection = attrs.field(factory=Connection)
-    which: Filters = attrs.field(factory=Filters)
-    finding: Finding = attrs.field(factory=Finding)
-    rolling: RollingOut = attrs.field(factory=RollingOut)
-    output: Output = attrs.field(factory=Output)
-    asking: Asking = attrs.field(factory=Asking)
 
 
 def app_of(found: CommandFile, source: str) -> App:

@@ -22,13 +22,13 @@ from choria.errors import Interrupted, UsageError
 from choria.programs.replace import become
 
 from ._asking import ask_yes, can_ask
-from ._built import Typed
 from ._call_work import Order, run_order
 from ._discover_work import Asked, run_discover
 from ._fleet_work import reporting
 from ._options import Connection, Filters
 from ._output import Output
 from ._rolling import RollingOut
+from ._typed import Typed
 
 
 def run_program(command: Exec, values: Values, typed: Typed) -> int:
