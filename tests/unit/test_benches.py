@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
-from tests.bench import bench_answers, bench_help, bench_verifying
+from tests.bench import bench_agents, bench_answers, bench_help, bench_node, bench_verifying
 from tests.bench.fleets import FLEETS
 
 
@@ -29,3 +31,16 @@ def test_help_can_be_measured() -> None:
     took = bench_help.measure(("ping",), runs=1)
     assert took.name == "ping"
     assert 0 < took.cpu_ms < took.wall_ms * 3
+
+
+async def test_ways_to_make_an_agent_are_measured() -> None:
+    figures = await bench_agents.measure(rounds=1, count=10)
+    assert set(bench_agents.TITLES.values()) < figures.keys()
+    assert all(wall > 0 for wall, _ in figures.values())
+
+
+async def test_one_node_under_load_is_measured(tmp_path: Path) -> None:
+    run = await bench_node.measure(tmp_path, rate=20, seconds=2)
+    assert (run.sent, len(run.latencies), run.refused, run.lost) == (40, 40, 0, 0)
+    assert run.rss_end > 0
+    assert "sent 40 in 2 s, answered 40, refused 0, lost 0" in bench_node.report(run, 2)
