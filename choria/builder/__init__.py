@@ -7,6 +7,7 @@ nothing reads it again.
 
 from __future__ import annotations
 
+from .completing import completions_of
 from .model import (
     Argument,
     Command,
@@ -36,6 +37,7 @@ __all__ = [
     "RpcPlan",
     "Template",
     "Values",
+    "completions_of",
     "parse_template",
     "plan_discover",
     "plan_exec",

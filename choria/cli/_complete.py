@@ -204,9 +204,22 @@ def words_of(line: Line, known: Known, current: str) -> list[str]:
     return line.node.get("words", [[]])[at] if at < len(line.node.get("words", ())) else []
 
 
+def with_site(tree: dict[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The tree with the commands of ``commands.d``, as they were when they were last read."""
+    cache = Known.folder(env, "XDG_CACHE_HOME", ".cache")
+    own = Known.folder(env, "XDG_CONFIG_HOME", ".config")
+    commands = tree.setdefault("commands", {})
+    for folder in (Path("/etc/choria-trio"), *([own] if own else [])):
+        for path in sorted(folder.glob("commands.d/*.y*ml")):
+            name = path.stem.removesuffix("-app")
+            kept = read(cache / "site" / f"{name}.json") if cache else None
+            commands.setdefault(name, kept if isinstance(kept, dict) else {"commands": {}})
+    return tree
+
+
 def candidates(text: str, env: Mapping[str, str]) -> list[str]:
     """Everything that may stand where the cursor is; empty: file names, perhaps."""
-    tree = read(HERE / "commands.json") or {}
+    tree = with_site(read(HERE / "commands.json") or {}, env)
     before, current = split(text)
     line = Line(before[1:], tree)
     known = Known(env, line.flags.get("--config", line.flags.get("-c", "")))

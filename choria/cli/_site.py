@@ -120,7 +120,32 @@ def _read(name: str, path: Path) -> CommandFile:
     from choria.builder import MAX_FILE_BYTES, read_commands
 
     with path.open("rb") as file:
-        return read_commands(file.read(MAX_FILE_BYTES + 1), str(path), name)
+        found = read_commands(file.read(MAX_FILE_BYTES + 1), str(path), name)
+    _remember(found)
+    return found
+
+
+def _remember(found: CommandFile) -> None:
+    """Keep what `_complete` offers of it: at the tab key there is no time to read YAML."""
+    import json
+
+    from choria.builder import completions_of
+
+    from ._call_names import cache_folder
+
+    if (ddls := cache_folder(os.environ)) is None:
+        return
+    path = ddls.parent / "site" / f"{found.name}.json"
+    text = json.dumps(completions_of(found))
+    try:
+        if path.is_file() and path.read_text("utf-8") == text:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = path.with_suffix(f".{os.getpid()}")
+        beside.write_text(text, "utf-8")
+        beside.replace(path)
+    except OSError:
+        return  # a cache that cannot be written is none; the command works without
 
 
 def _loaded(offer: Offer) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import choria.cli
 from tests.support.kept_demo import kept_demo
 
 pytestmark = pytest.mark.timeout(180)
@@ -244,3 +245,21 @@ def test_calls_and_discovery_reach_the_fleet(home: Path, stage: Path) -> None:
     assert chosen.stdout.split() == names[:1]
     fact = run(home, "site", "web", "fact", "os.family", *here, cwd=stage)
     assert (fact.returncode, len(json.loads(fact.stdout)["replies"])) == (0, 2)
+
+
+def completed(home: Path, line: str) -> list[str]:
+    program = Path(choria.cli.__file__).with_name("_complete.py")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(program), "bash", f"choria-trio {line}"],
+        env={"HOME": str(home / "home")}, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+def test_commands_of_files_are_completed(home: Path) -> None:
+    assert {"site", "torn"} <= set(completed(home, ""))
+    run(home, "site", "--help")  # from now on they are known
+    assert completed(home, "si") == ["site"]
+    assert completed(home, "site ") == ["web", "say", "ask", "lost"]
+    assert completed(home, "site web hello ") == ["kindly", "loudly"]
+    assert {"--name", "--yes"} <= set(completed(home, "site web greet -"))
