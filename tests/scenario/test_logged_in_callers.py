@@ -260,7 +260,6 @@ REGO = 'package io.choria.mcorpc.authpolicy\ndefault allow := false\nallow if in
 @pytest.mark.parametrize(("word", "runs"), [("hello", True), ("other", False)])
 async def test_a_rego_policy_limits(word: str, autojump_clock: MockClock, *, runs: bool) -> None:
     # CWP-21.6-5
-    pytest.importorskip("regopy")
     who = RIP.member(RIP.credential(limits=CallLimits(rego=REGO % word)))
     world, _ = await asked(who, inputs={"word": "hello"})
     assert len(world.ran) == runs
