@@ -11,7 +11,7 @@ import pytest
 
 from choria.programs.demo import Stage
 from choria.programs.demo_story import set_up, start_fleet
-from tests.support.fleet import a_stage
+from tests.support.fleet import a_stage, go_on, stop
 from tests.support.terminal import CTRL_C, at_a_terminal
 
 pytestmark = pytest.mark.timeout(180)
@@ -84,6 +84,23 @@ async def test_ctrl_c_ends_the_command_on_every_node(fleet: Stage) -> None:
     assert "Traceback" not in said
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert not any(_lives(child) for child in children)
+
+
+async def test_ctrl_c_twice_leaves_at_once(fleet: Stage) -> None:
+    """The first one waits for a node that hangs."""
+    async with at_a_terminal(fleet.folder, *RUN, "--stream", "--", "echo on; sleep 60") as terminal:
+        for n in (1, 2, 3):
+            await terminal.says(f"node{n}: on")
+        stop(fleet, "node2")
+        try:
+            await terminal.types(CTRL_C)
+            await terminal.says("Ctrl-C again leaves at once")
+            await terminal.types(CTRL_C)
+            assert await terminal.ends() == 130
+        finally:
+            go_on(fleet, "node2")
+        assert "hosts in" not in terminal.said  # no summary: that would have waited
+        assert "Traceback" not in terminal.said
 
 
 async def test_a_node_without_a_policy_for_it_refuses_and_says_which_line_would_do(
