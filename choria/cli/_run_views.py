@@ -13,10 +13,11 @@ from choria.client.commands import Piece
 from choria.programs.run import Ran
 
 from ._harmless import harmless
+from ._rollout_text import rollout_part
 from ._run_text import ending, grouped_lines, summary_lines
 from ._terminal import Paper
 from ._text import where
-from ._views import document_of, rollout_part
+from ._views import document_of
 
 LONGEST_LINE: Final = 1 << 14
 SCHEMA: Final = "choria-trio/run/1"
@@ -161,7 +162,8 @@ class JsonLinesView(GroupedView):
     @override
     def answer(self, answer: Answer) -> str:
         """How it ended."""
-        kept = {key: answer.data[key] for key in ("exitcode", "reason") if key in answer.data}
+        words = ("exitcode", "reason")
+        kept: dict[str, Any] = {word: answer.data[word] for word in words if word in answer.data}
         return _line("result", **reply_document(attrs.evolve(answer, data=kept), "start"))
 
     @override
