@@ -106,7 +106,7 @@ def open_ca(folder: Path, passphrase: bytes | None = None) -> Authority:
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
         keys = {name: _read_key(key_file(folder, name, pems[name]), passphrase) for name in _NAMES}
-        logins = _logins_pem(folder)
+        logins = logins_pem(folder)
     try:
         read_issuers(
             **pems, logins=logins
@@ -202,7 +202,7 @@ def read_anchors(folder: Path) -> Anchors:
     """
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in _NAMES}
-        logins = _logins_pem(folder)
+        logins = logins_pem(folder)
     try:
         read_issuers(**pems, logins=logins)
         bundles = {name: parse_bundle(pem, f"{name}.pem") for name, pem in pems.items()}
@@ -213,7 +213,7 @@ def read_anchors(folder: Path) -> Anchors:
     return anchors_of(bundles["root"][0], stores, for_logins)
 
 
-def _logins_pem(folder: Path) -> bytes:
+def logins_pem(folder: Path) -> bytes:
     """The issuer of logins; empty where there is none."""
     path = folder / f"{LOGINS_NAME}.pem"
     return path.read_bytes() if path.exists() else b""

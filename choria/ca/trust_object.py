@@ -27,7 +27,7 @@ from choria.trust import (
 
 from .crl import CRL_FOLDER, read_lists
 from .files import PUBLIC_MODE, CaError, create_whole, os_errors, write_folder
-from .folder import open_pair
+from .folder import logins_pem, open_pair
 
 OBJECT_NAME: Final = "trust.object"
 BUNDLE_FOLDER: Final = "bundles"
@@ -51,7 +51,7 @@ def write_object(folder: Path, now_ms: int) -> tuple[Path, TrustNumber]:
         after = first.taking(data, now_ms)
     except TrustError as exc:
         raise CaError(f"the trust object of {folder} would be refused by members: {exc}") from exc
-    if after.bundle and after.stores != first.stores:
+    if after.bundle and (after.stores, after.logins) != (first.stores, first.logins):
         # Members would keep the lists of an issuer that is gone here, and find later objects older.
         raise CaError(
             "issuers were added, switched or retired since the root last said who they are: `choria-trio ca bundle` "
@@ -72,7 +72,9 @@ def sign_bundle(folder: Path, now_ms: int, *, passphrase: bytes | None = None) -
     root = open_pair(folder, "root", passphrase)
     standing = _first_standing(folder)
     number = max((int(path.stem) for path in _bundle_files(folder)), default=0) + 1
-    bundle = Bundle(standing.network, number, now_ms, (root.certificate,), standing.stores)
+    bundle = Bundle(
+        standing.network, number, now_ms, (root.certificate,), standing.stores, standing.logins
+    )
     path = folder / BUNDLE_FOLDER / f"{number:08d}.cose"
     with os_errors(f"write {path}"):
         if not create_whole(path, bundle.sign(root.certificate, root.key)):
@@ -83,11 +85,13 @@ def sign_bundle(folder: Path, now_ms: int, *, passphrase: bytes | None = None) -
 def _first_standing(folder: Path) -> Standing:
     with os_errors(f"read the CA in {folder}"):
         pems = {name: (folder / f"{name}.pem").read_bytes() for name in ("root", *IssuerKind)}
+        pem = logins_pem(folder)
     try:
         root = parse_bundle(pems["root"], "root.pem")[0]
         network_of_root(root)
         stores = {kind: parse_bundle(pems[kind], f"{kind}.pem") for kind in IssuerKind}
-        return standing_of_files(root, stores)
+        logins = parse_bundle(pem, "logins.pem") if pem else ()
+        return standing_of_files(root, stores, logins)
     except TrustError as exc:
         raise CaError(f"the CA in {folder} is damaged: {exc}") from exc
 

@@ -25,7 +25,7 @@ from .credentials import Credentials
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 5.0
-_TRUST_NAMES: Final = ("root.pem", "brokers.pem", "nodes.pem", "clients.pem")
+_TRUST_NAMES: Final = ("root.pem", "brokers.pem", "nodes.pem", "clients.pem", "logins.pem")
 
 State = tuple[tuple[int, ...], ...]
 
@@ -153,7 +153,8 @@ def _adopt_issuers(ours: Issuers, theirs: Issuers) -> None:
                 each.certificate for each in theirs.anchors if each.kind is kind and not each.logins
             ]
             for kind in IssuerKind
-        }
+        },
+        [each.certificate for each in theirs.anchors if each.logins],
     )
 
 

@@ -33,7 +33,8 @@ _NETWORK, _NUMBER, _TIME, _ROOTS = 2, 3, 4, 5
 _STORES: Final[Mapping[IssuerKind, int]] = {
     IssuerKind.BROKERS: 6, IssuerKind.NODES: 7, IssuerKind.CLIENTS: 8
 }  # fmt: skip
-_KNOWN: Final = frozenset({1, _NETWORK, _NUMBER, _TIME, _ROOTS, *_STORES.values()})
+_LOGINS: Final = 9
+_KNOWN: Final = frozenset({1, _NETWORK, _NUMBER, _TIME, _ROOTS, *_STORES.values(), _LOGINS})
 
 Stores = Mapping[IssuerKind, tuple[x509.Certificate, ...]]
 
@@ -48,6 +49,7 @@ class Bundle:
         time_ms: when it was signed, for people.
         roots: who may sign the next one; the first one is the present root.
         stores: the issuers of each kind, each signed by one of ``roots``.
+        logins: issuers of logins, signed likewise; none: the bundle says nothing of them.
     """
 
     network: str
@@ -55,6 +57,7 @@ class Bundle:
     time_ms: int
     roots: tuple[x509.Certificate, ...]
     stores: Stores
+    logins: tuple[x509.Certificate, ...] = ()
 
     def sign(self, root: x509.Certificate, key: PrivateKey) -> bytes:
         """The signed bundle, by ``root`` with its private ``key``. Raises TrustError if too large."""
@@ -63,6 +66,8 @@ class Bundle:
             _ROOTS: _ders(self.roots),
             **{key: _ders(self.stores[kind]) for kind, key in _STORES.items()},
         }  # fmt: skip
+        if self.logins:
+            payload[_LOGINS] = _ders(self.logins)
         signed = sign1(
             key, encode_cbor(payload), leaf_der=root.public_bytes(Encoding.DER),
             external_aad=AAD_TRUST, include_certificate=False,
@@ -117,11 +122,21 @@ def _read(payload: bytes) -> Bundle:
         for kind, key in _STORES.items()
     }
     for kind, store in stores.items():
-        for issuer in store:
-            if not any(_made(root, issuer) for root in roots):
-                raise TrustError(f"a bundle has an issuer '{kind}' that none of its roots signed")
-            make_anchor(kind, issuer)
-    return Bundle(network, _number(fields), time_ms, roots, stores)
+        _check_store(store, str(kind), roots)
+    logins: tuple[x509.Certificate, ...] = ()
+    if _LOGINS in fields:
+        logins = _certificates(fields[_LOGINS], "the issuers 'logins' of a bundle", MAX_ANCHORS)
+        _check_store(logins, "logins", roots)
+    return Bundle(network, _number(fields), time_ms, roots, stores, logins)
+
+
+def _check_store(
+    store: Iterable[x509.Certificate], name: str, roots: Iterable[x509.Certificate]
+) -> None:
+    for issuer in store:
+        if not any(_made(root, issuer) for root in roots):
+            raise TrustError(f"a bundle has an issuer '{name}' that none of its roots signed")
+        make_anchor(IssuerKind.CLIENTS if name == "logins" else IssuerKind(name), issuer)
 
 
 def _number(fields: Mapping[int, Any]) -> int:

@@ -147,18 +147,24 @@ class Issuers:
         """All issuers that count now."""
         return self._book.anchors
 
-    def adopt(self, stores: Mapping[IssuerKind, Iterable[x509.Certificate]]) -> None:
+    def adopt(
+        self,
+        stores: Mapping[IssuerKind, Iterable[x509.Certificate]],
+        logins: Iterable[x509.Certificate] = (),
+    ) -> None:
         """Other issuers count from now on, in one step; whoever the others vouched for does no more.
 
         What was identified here before is judged by it too, at its next use (CWP-20.3-6).
 
-        Login issuers are not among them and stay.
+        Args:
+            stores: the issuers of each kind.
+            logins: issuers of logins; none: those that are there stay.
 
         Raises:
             TrustError: an issuer cannot be one; nothing has changed then.
         """
-        logins = [anchor.certificate for anchor in self.anchors if anchor.logins]
-        book = _Book(stores, logins)
+        present = [anchor.certificate for anchor in self.anchors if anchor.logins]
+        book = _Book(stores, list(logins) or present)
         self._book = book
         self.revocations.believe_only(anchor.public_key for anchor in book.anchors)
 

@@ -33,7 +33,7 @@ from .trust_object import (
     read_map,
 )
 
-_NETWORK, _ROOTS, _NUMBER, _LISTS, _FIRST_STORE = 2, 3, 4, 5, 6
+_NETWORK, _ROOTS, _NUMBER, _LISTS, _FIRST_STORE, _LOGINS = 2, 3, 4, 5, 6, 9
 _KEYS: Final = frozenset({1, _NETWORK, _ROOTS, _NUMBER, _LISTS}) | {
     _FIRST_STORE + at for at in range(len(IssuerKind))
 }
@@ -55,6 +55,8 @@ class Standing:
         stores: the issuers.
         lists: revocation lists by the issuer's key.
         ders: the same lists as they came.
+        logins: issuers of logins by the bundle in force; none: it says nothing of them, and those
+            of the files stay.
     """
 
     network: str
@@ -63,6 +65,7 @@ class Standing:
     bundle: int = 0
     lists: Mapping[bytes, RevocationList] = field(default_factory=dict)
     ders: Mapping[bytes, bytes] = field(default_factory=dict)
+    logins: tuple[x509.Certificate, ...] = ()
 
     @property
     def number(self) -> TrustNumber:
@@ -91,12 +94,13 @@ class Standing:
             _LISTS: list(self.ders.values()),
         }  # fmt: skip
         stores = {_FIRST_STORE + at: _ders(self.stores[kind]) for at, kind in enumerate(IssuerKind)}
-        return encode_cbor(fields | stores)
+        logins = {_LOGINS: _ders(self.logins)} if self.logins else {}
+        return encode_cbor(fields | stores | logins)
 
     def apply(self, issuers: Issuers) -> tuple[str, ...]:
         """Put it in force for everything that asks ``issuers``. Returns what was not done, in words."""
         if self.bundle and self._differs_from(issuers):
-            issuers.adopt(self.stores)
+            issuers.adopt(self.stores, self.logins)
         return issuers.revocations.replace(self.lists.values())
 
     def _differs_from(self, issuers: Issuers) -> bool:
@@ -108,6 +112,9 @@ class Standing:
             ]
             for kind in IssuerKind
         }
+        logins = [each.certificate for each in issuers.anchors if each.logins]
+        if self.logins and list(self.logins) != logins:
+            return True
         return any(list(self.stores[kind]) != present[kind] for kind in IssuerKind)
 
     def _led_by(self, bundles: Sequence[bytes], now_ms: int) -> Standing:
@@ -127,12 +134,15 @@ class Standing:
     def _under(self, bundle: Bundle) -> Standing:
         if bundle.network != self.network:
             raise TrustError(f"a bundle of network {bundle.network[:80]}: ours is {self.network}")
-        return replace(self, roots=bundle.roots, stores=bundle.stores, bundle=bundle.number)
+        logins = bundle.logins or self.logins
+        return replace(
+            self, roots=bundle.roots, stores=bundle.stores, bundle=bundle.number, logins=logins
+        )
 
 
 def _with_lists(after: Standing, before: TrustNumber, parts: TrustObject) -> Standing:
     """Each list is the newest known of its issuer; issuers that are gone take theirs along."""
-    anchors = list(_anchors(after.stores))
+    anchors = list(_anchors(after.stores, after.logins))
     brought, ders = read_lists(parts.lists, anchors)
     total = TrustNumber(after.bundle, sum(each.number for each in brought.values()))
     if total < before:
@@ -171,13 +181,16 @@ def read_lists(
 
 
 def standing_of_files(
-    root: x509.Certificate, stores: Mapping[IssuerKind, Iterable[x509.Certificate]]
+    root: x509.Certificate,
+    stores: Mapping[IssuerKind, Iterable[x509.Certificate]],
+    logins: Iterable[x509.Certificate] = (),
 ) -> Standing:
     """Where trust begins: with the files that enrolment or the operator's hand put there."""
     return Standing(
         network=network_of_root(root),
         roots=(root,),
         stores={kind: tuple(stores[kind]) for kind in IssuerKind},
+        logins=tuple(logins),
     )
 
 
@@ -185,7 +198,7 @@ def parse_standing(data: bytes) -> Standing:
     """Read a file that ``encode`` made. Its lists are proved again. Raises TrustError."""
     if len(data) > 2 * MAX_OBJECT_BYTES:
         raise TrustError(f"{len(data)} bytes are too many for kept trust")
-    fields = read_map(data, _KEYS, "kept trust", max_items=256)
+    fields = read_map(data, _KEYS | {_LOGINS}, "kept trust", max_items=256)
     missing = _KEYS - fields.keys()
     network, number = fields.get(_NETWORK), fields.get(_NUMBER)
     if missing or not isinstance(network, str) or type(number) is not int or number < 0:
@@ -197,16 +210,19 @@ def parse_standing(data: bytes) -> Standing:
     if not isinstance(fields[_LISTS], list) or len(fields[_LISTS]) > MAX_LISTS:
         raise TrustError(f"kept trust has at most {MAX_LISTS} lists")
     ders = check_strings(fields[_LISTS], "kept lists", MAX_OBJECT_BYTES)
-    lists, origin = read_lists(ders, list(_anchors(stores)))
-    return Standing(network, _certificates(fields[_ROOTS], "roots"), stores, number, lists, origin)
+    logins = _certificates(fields[_LOGINS], "logins") if _LOGINS in fields else ()
+    lists, origin = read_lists(ders, list(_anchors(stores, logins)))
+    roots = _certificates(fields[_ROOTS], "roots")
+    return Standing(network, roots, stores, number, lists, origin, logins)
 
 
 def _is_newer(brought: RevocationList, known: RevocationList | None) -> bool:
     return known is None or brought.number > known.number
 
 
-def _anchors(stores: Stores) -> Iterable[Anchor]:
-    return (make_anchor(kind, each) for kind, store in stores.items() for each in store)
+def _anchors(stores: Stores, logins: Iterable[x509.Certificate]) -> Iterable[Anchor]:
+    yield from (make_anchor(kind, each) for kind, store in stores.items() for each in store)
+    yield from (make_anchor(IssuerKind.CLIENTS, each, logins=True) for each in logins)
 
 
 def _certificates(value: object, what: str) -> tuple[x509.Certificate, ...]:

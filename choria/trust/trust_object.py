@@ -27,6 +27,7 @@ MAX_OBJECT_BYTES: Final = 16 << 20
 MAX_BUNDLES: Final = 8
 MAX_LISTS: Final = 48
 MAX_BUNDLE_BYTES: Final = 64 << 10
+MAX_DEPTH: Final = 16  # section 5: unknown keys may hold what they like
 CRITICAL_KEYS_FROM: Final = 128
 _VERSION, _NETWORK, _BUNDLES, _LISTS = 1, 2, 3, 4
 _KNOWN: Final = frozenset({_VERSION, _NETWORK, _BUNDLES, _LISTS})
@@ -94,7 +95,9 @@ def parse_trust_object(data: bytes) -> TrustObject:
 def read_map(data: bytes, known: frozenset[int], what: str, *, max_items: int) -> Mapping[int, Any]:
     """A map of version 1 with integer keys; unknown ones below 128 are left out. Raises TrustError."""
     try:
-        found = decode_cbor(data, max_depth=4, max_items=max_items, max_string_bytes=len(data))
+        found = decode_cbor(
+            data, max_depth=MAX_DEPTH, max_items=max_items, max_string_bytes=len(data)
+        )
     except CodecError as exc:
         raise TrustError(f"{what} is deterministic CBOR, and this is not: {exc}") from exc
     if not isinstance(found, dict) or any(type(key) is not int for key in found):

@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from choria.ca import (
     CaError,
     init_ca,
     issue,
+    make_login_issuer,
+    open_login_issuer,
     revoke,
     sign_bundle,
     write_crls,
     write_object,
 )
+from choria.ca.authority import LeafRequest, sign_leaf
 from choria.ca.rotation import add_issuer, retire_issuers, switch_issuer
 from choria.errors import TrustError
 from choria.net import load_credentials, open_trust_store
-from choria.trust import IssuerKind, Revoked, Role, TrustNumber
+from choria.trust import IssuerKind, Revoked, Role, TrustNumber, parse_standing
 from tests.support.odd_certificates import DAY_MS, NOW_MS
 
 NODES = IssuerKind.NODES
@@ -193,3 +199,62 @@ def test_trust_that_cannot_be_kept_counts_all_the_same(
     assert "cannot be kept over a restart" in caplog.text
     with pytest.raises(TrustError):
         store.take(b"junk")
+
+
+class TestLogins:
+    """Members that joined before people could log in learn of the issuer by the root's word."""
+
+    def a_login(self, ca: Path) -> tuple[bytes, x509.Certificate]:
+        pair = open_login_issuer(ca)
+        key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        request = LeafRequest(role=Role.CLIENT, name="up.rip", days=0.5)
+        leaf = sign_leaf(pair, key, request, NOW_MS)
+        return leaf.public_bytes(Encoding.DER), pair.certificate
+
+    def test_who_joined_before_learns_of_it(self, ca: Path) -> None:
+        """CWP-20.1-5"""
+        member = Member(ca)
+        assert make_login_issuer(ca, NOW_MS)
+        leaf, issuer = self.a_login(ca)
+        assert not member.believes(leaf)
+        sign_bundle(ca, NOW_MS)
+        member.take()
+        assert member.believes(leaf)
+        assert [each.certificate for each in member.issuers.anchors if each.logins] == [issuer]
+        assert parse_standing(member.store.standing.encode()).logins == (issuer,)
+        assert member.believes(der_of(ca.parent / "web1"))
+
+    def test_the_next_bundle_keeps_it(self, ca: Path) -> None:
+        make_login_issuer(ca, NOW_MS)
+        member = Member(ca)
+        for _ in range(2):
+            sign_bundle(ca, NOW_MS)
+            member.take()
+        assert member.believes(self.a_login(ca)[0])
+
+    def test_another_issuer_of_logins_ends_every_login(self, ca: Path) -> None:
+        """No login can be revoked by itself; all can, by an issuer that follows (CWP-20.3-6)."""
+        make_login_issuer(ca, NOW_MS)
+        member = Member(ca)
+        sign_bundle(ca, NOW_MS)
+        member.take()
+        before, _ = self.a_login(ca)
+        (ca / "logins.pem").unlink()
+        (ca / "private" / "logins.key").unlink()
+        make_login_issuer(ca, NOW_MS)
+        with pytest.raises(CaError, match="ca bundle"):
+            write_object(ca, NOW_MS)
+        sign_bundle(ca, NOW_MS)
+        member.take()
+        assert not member.believes(before)
+        assert member.believes(self.a_login(ca)[0])
+
+    def test_an_issuer_of_logins_that_no_root_signed_is_refused(self, ca: Path) -> None:
+        member, other = Member(ca), ca.parent / "other"
+        init_ca(other, "alpha", NOW_MS)
+        make_login_issuer(other, NOW_MS)
+        (ca / "logins.pem").write_bytes((other / "logins.pem").read_bytes())
+        sign_bundle(ca, NOW_MS)
+        with pytest.raises(CaError, match="'logins' that none of its roots signed"):
+            write_object(ca, NOW_MS)
+        assert member.store.standing.bundle == 0
