@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from choria.agents import rpcutil_agent
-from choria.agents.found import Catalogue, ModuleFolder
+from choria.agents.found import Catalogue, Found, ModuleFolder, Scan
 from choria.agents.found.files import owner_complaint
+from choria.agents.found.model import ActivationLateError
 from tests.support.agent_context import a_context
+from tests.support.node_world import an_agent
 
 SOURCE = '''
 from __future__ import annotations
@@ -184,3 +186,34 @@ async def test_a_missing_folder_is_an_empty_one(folder: Path) -> None:
     found = catalogue(folder / "nothing")
     await found.start()
     assert set(names(found)) == {"rpcutil"}
+
+
+class Slow:
+    """A source whose agent answers in time only when it was asked often enough."""
+
+    def __init__(self, late: int) -> None:
+        self.asked, self.late = 0, late
+
+    async def load(self, _facts: Any) -> Any:
+        self.asked += 1
+        if self.asked <= self.late:
+            raise ActivationLateError("slow did not say")
+        return an_agent("slow")
+
+    def scan(self) -> Scan:
+        found = Found(name="slow", path=Path("slow"), version="1", load=self.load)
+        return Scan((found,), frozenset({"slow"}))
+
+
+@pytest.mark.parametrize(("late", "hosted"), [(0, True), (3, True), (10, False), (99, False)])
+async def test_an_agent_that_is_late_is_asked_again_but_not_for_ever(
+    late: int, hosted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = Slow(late)
+    found = Catalogue([], [slow], dict)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            await found.refresh()
+    assert ("slow" in names(found)) is hosted
+    assert slow.asked == min(late + 1, 10)
+    assert ("left out until it changes" in caplog.text) is not hosted

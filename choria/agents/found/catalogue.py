@@ -20,11 +20,13 @@ from choria.agents.library import ShippedAgent
 from choria.errors import DDLError
 from choria.node import Agent
 
-from .model import Facts, Found, Scan, Source
+from .model import ActivationLateError, Facts, Found, Scan, Source
 
 log = logging.getLogger(__name__)
 
 SCAN_EVERY_S: Final = 5.0
+MAX_ASKED: Final = 10
+"""Times that an agent is asked whether it wants to run here, when it does not say in time."""
 CLOSE_WITHIN_S: Final = 300.0
 """A call that runs ends first, and may take its agent's whole time."""
 RESERVED: Final = frozenset(
@@ -59,6 +61,7 @@ class Catalogue:
         self._versions: dict[str, str] = {}
         self._loaded: dict[str, Agent] = {}
         self._told: Mapping[str, str] = {}
+        self._asked: dict[str, tuple[str, int]] = {}
         self._leaving: list[Agent] = []
 
     @property
@@ -116,6 +119,7 @@ class Catalogue:
     def _drop(self, name: str) -> None:
         self._leaving.append(self._loaded.pop(name))
         self._versions.pop(name, None)
+        self._asked.pop(name, None)
         log.info("agent %s is no longer there", name)
 
     async def _take(self, each: Found) -> None:
@@ -126,10 +130,23 @@ class Catalogue:
         # that agent alone. Cancelled is no Exception and passes.
         try:
             agent = await _load(each, self._facts())
+        except ActivationLateError as late:
+            self._ask_again(each, late)
         except Exception:
             log.exception("agent %s could not be loaded", each.path)
         else:
             self._put(each, agent)
+
+    def _ask_again(self, each: Found, late: ActivationLateError) -> None:
+        """A machine that starts is slow: what was late once need not be left out until it changes."""
+        version, asked = self._asked.get(each.name, (each.version, 0))
+        asked = asked + 1 if version == each.version else 1
+        self._asked[each.name] = each.version, asked
+        if asked < MAX_ASKED:
+            log.warning("%s; it is asked again", late)
+            self._versions.pop(each.name, None)
+        else:
+            log.error("%s, for the %dth time: left out until it changes", late, asked)
 
     def _put(self, each: Found, agent: Agent | None) -> None:
         if each.name in self._loaded:

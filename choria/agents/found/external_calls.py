@@ -28,6 +28,7 @@ from .external_messages import (
     read_reply,
     rpc_request,
 )
+from .model import ActivationLateError
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +97,12 @@ async def may_run(ddl: AgentDDL, external: ExternalProgram, facts: Mapping[str, 
 
     Raises:
         AgentError: its answer is none.
+        ActivationLateError: it did not answer in time.
     """
     with trio.move_on_after(ACTIVATE_WITHIN_S):
         answer = await external.ask(ACTIVATION_REQUEST, activation_request(ddl.name), facts)
         return read_activation(answer, external.program.name)
-    raise AgentError(
+    raise ActivationLateError(
         f"{external.program} did not say within {ACTIVATE_WITHIN_S:g} s whether to run"
     )
 

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import attrs
 
+from choria.errors import AgentError
 from choria.node import Agent
 
 Facts: TypeAlias = Mapping[str, Any]
+
+
+class ActivationLateError(AgentError):
+    """The agent did not say in time whether it wants to run here: it is asked again."""
 
 
 @attrs.frozen(kw_only=True)
