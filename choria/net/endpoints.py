@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
 import trio
 
 from choria.errors import ConfigError
@@ -18,6 +15,7 @@ from choria.errors import ConfigError
 if TYPE_CHECKING:
     from random import Random  # noqa: TID251  # the type only
 
+    import dns.asyncresolver
     from dns.rdtypes.IN.SRV import SRV
 
 log = logging.getLogger(__name__)
@@ -116,6 +114,8 @@ class SrvEndpoints:
 
     async def lookup(self) -> Sequence[Endpoint]:
         """Ask DNS, else the last good answer. Cancel-safe: the last answer stays."""
+        import dns.exception  # noqa: PLC0415  # 40 ms, which commands that need no DNS would pay
+
         try:
             with trio.fail_after(SRV_WITHIN_S):
                 self._last = await self._ask()
@@ -126,6 +126,9 @@ class SrvEndpoints:
         return _ordered(self._last, self._rng)
 
     async def _ask(self) -> tuple[SRV, ...]:
+        import dns.asyncresolver  # noqa: PLC0415  # as in lookup
+        import dns.name  # noqa: PLC0415  # as in lookup
+
         if self._resolver is None:
             # Made late and dropped on failure: resolv.conf may be missing or change while we wait.
             self._resolver = dns.asyncresolver.Resolver()

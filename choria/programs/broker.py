@@ -25,12 +25,12 @@ from choria.trust import Role
 from choria.wire import MAX_FRAME_OVERHEAD_BYTES, Limits
 
 from . import new_rng
+from .broker_trust import keep_broker_trust
 from .enrolment import serve_enrolment
 from .files import write_atomically
 from .identity import credentials_from
 from .listening import address_of, listen
 from .live import keep_up, live_credentials
-from .trust import keep_broker_trust
 
 log = logging.getLogger(__name__)
 

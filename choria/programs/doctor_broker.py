@@ -12,12 +12,13 @@ from choria.errors import ConfigError
 from choria.net import Credentials, Endpoint, parse_endpoint, wall_clock_ms
 from choria.trust import Role, parse_certificate
 
+from .broker_trust import object_path
 from .checkup import Finding, Tell, broken, doubtful, fine
 from .doctor_files import check_revocation
 from .doctor_network import TCP_WITHIN_S, Route, check_tls
 from .examination import Record, examine_identity, examine_revocation
 from .listening import listen
-from .trust import object_path, trust_store_from
+from .trust import trust_store_from
 
 
 async def examine_broker(config: BrokerConfig, tell: Tell, within_s: float) -> list[Finding]:

@@ -15,7 +15,6 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from choria import ca
 from choria.errors import ConfigError, LoginError
 from choria.net import CREDENTIAL_NAME, Credentials, LoggedIn, load_credentials, wall_clock_ms
 
@@ -101,6 +100,8 @@ def keep_login(logged_in: LoggedIn, trust: Path) -> LoginFacts:
     Raises:
         ConfigError: there is no home, or a file cannot be read or written.
     """
+    from choria import ca  # noqa: PLC0415  # 40 ms, which else every command of a client pays
+
     folder = logins_folder()
     if folder is None:
         raise ConfigError("there is no HOME, and so no place for a login: set HOME")
@@ -148,6 +149,8 @@ def _facts(logged_in: LoggedIn) -> LoginFacts:
 
 
 def _files(logged_in: LoggedIn, facts: LoginFacts, trust: Path) -> dict[str, tuple[bytes, int]]:
+    from choria import ca  # noqa: PLC0415  # as in keep_login
+
     files = {
         f"trust/{name}.pem": ((trust / f"{name}.pem").read_bytes(), ca.PUBLIC_MODE)
         for name in _TRUST_NAMES

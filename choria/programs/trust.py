@@ -1,26 +1,21 @@
-"""Trust that stays up to date while a program runs: from files at a broker, from brokers elsewhere."""
+"""Trust that stays up to date while a program runs, from what its broker has. At a broker: `broker_trust`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import trio
 
-from choria.broker import BrokerConfig, Hub, TrustOffer
-from choria.ca import OBJECT_NAME
 from choria.net import (
     KEPT_NAME,
     Credentials,
     LiveCredentials,
     Session,
     TrustConfig,
-    TrustFile,
     TrustKeeper,
     TrustStore,
     open_trust_store,
 )
-from choria.wire import TrustMark
 
 from . import new_rng
 
@@ -69,53 +64,3 @@ async def fetch_trust(session: Session, store: TrustStore | None, collective: st
     store.warn()
     with trio.move_on_after(FETCH_WITHIN_S):
         await TrustKeeper(session, store, collective=collective, rng=new_rng()).follow()
-
-
-async def keep_broker_trust(
-    config: BrokerConfig,
-    live: LiveCredentials,
-    hub: Hub,
-    wake: Callable[[], object],
-    *,
-    task_status: trio.TaskStatus[Callable[[], None]] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Judge links by the trust in force, hand objects on, look again when files change.
-
-    Runs until cancelled. Started when what is there was read; its value makes it look at once.
-
-    Raises:
-        ConfigError: the trust folder cannot be read.
-    """
-    credentials = live.current
-    hub.rounds.judge_by(credentials.issuers.inspect)
-
-    def changed(*_: object) -> None:
-        hub.rounds.begin()
-        wake()
-
-    watched = credentials.revocation_file
-    if watched is not None:
-        task_status.started(watched.look_now)
-        await watched.run(changed)
-        return
-    store = trust_store_from(live, config.trust, None)
-    live.on_change(changed)
-    if store is None:
-        raise AssertionError("only Puppet's credentials come without a store")
-
-    def offer(mark: TrustMark, data: bytes) -> None:
-        hub.rounds.offer(TrustOffer(mark, data))
-        wake()
-
-    file = TrustFile(object_path(config, credentials), store, offer)
-    await file.refresh()
-    task_status.started(file.look_now)
-    await file.run()
-
-
-def object_path(config: BrokerConfig, credentials: Credentials) -> Path:
-    """Where the broker's trust object is: as configured, else at the CA, else with its trust files."""
-    if config.trust_object is not None:
-        return config.trust_object
-    folder = credentials.folder / "trust" if config.enrol.ca is None else config.enrol.ca
-    return folder / OBJECT_NAME
