@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(flags)
     try:
         tree = tree_for(app, words)
-        returned = tree(argv, exit_on_error=False, print_error=not wants_json)
+        returned = tree(argv, exit_on_error=False, print_error=False)
         code = returned if isinstance(returned, int) else 0  # a site's command may return anything
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code

@@ -51,8 +51,10 @@ def exit_code_of(exc: BaseException) -> int:
 
 def explain(exc: BaseException) -> str:
     """What to tell the operator; a traceback only for what is our bug. Empty: it was said already."""
-    if isinstance(exc, SystemExit | CycloptsError):
+    if isinstance(exc, SystemExit):
         return ""
+    if isinstance(exc, CycloptsError):
+        return _wrong_line(exc)
     causes = leaves(exc)
     if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
         return "interrupted"
@@ -61,6 +63,13 @@ def explain(exc: BaseException) -> str:
     if known := [cause for cause in causes if isinstance(cause, ChoriaError | OSError)]:
         return "; ".join(dict.fromkeys(str(cause) for cause in known))
     return f"this is a bug, please report it:\n{''.join(traceback.format_exception(exc))}"
+
+
+def _wrong_line(exc: CycloptsError) -> str:
+    """What is wrong with the line, and whose help says what may stand there."""
+    said = " ".join(str(exc).split())
+    command = " ".join(("choria-trio", *(exc.command_chain or ())))
+    return f"{said} {command} --help shows what there is"
 
 
 def as_json(exc: BaseException, code: int) -> str:

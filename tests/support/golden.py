@@ -23,6 +23,7 @@ from choria.ddl import convert_inputs, markdown, parse_ddl
 from choria.programs.call import Outcome
 from choria.programs.call_plan import CallPlan, default_display
 from tests.support.answers import AT_MS, a_denial, a_result, an_answer
+from tests.support.golden_fleet import FLEET_CASES, FLEET_HELP, errors
 from tests.support.runs import a_usual_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
@@ -152,7 +153,9 @@ CASES: dict[str, Callable[[Paper], str]] = {
     "run": lambda paper: run_view("", paper, one=False).end(a_usual_run()),
     "run-summary": lambda paper: run_view("stream", paper, one=False).account(a_usual_run()),
 }
+CASES |= FLEET_CASES
 PLAIN: dict[str, Callable[[], str]] = {
+    "errors": lambda: errors(80),
     "json": lambda: whole("json", a_plan(), Paper()),
     "jsonl": lambda: whole("jsonl", a_plan(), Paper()),
     "csv": lambda: whole("csv", a_plan(), Paper()),
@@ -197,7 +200,7 @@ def _at(width: int, make: Callable[..., str], *what: object) -> str:
             os.environ["COLUMNS"] = before
 
 
-HELP = {"call-package-status": ("call", "package", "status")}
+HELP = {"call-package-status": ("call", "package", "status"), **FLEET_HELP}
 
 
 def help_of(args: tuple[str, ...], width: int) -> str:
