@@ -82,3 +82,17 @@ def test_decisions_are_listed():
     folder = ROOT / "docs/adr"
     listed = (folder / "README.md").read_text()
     assert [path.name for path in folder.glob("0*.md") if path.name not in listed] == []
+
+
+def test_the_index_names_every_page():
+    index = ROOT / "docs" / "README.md"
+    named = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}
+    pages = {path for path in DOCUMENTS if path.parts[-2] in ("tutorial", "howto", "explanation", "reference")}  # fmt: skip
+    assert pages - named == set()
+
+
+def test_the_readme_names_every_command():
+    overview = (ROOT / "README.md").read_text().partition("## Commands")[2].partition("\n## ")[0]
+    named = {name.split()[0] for name in re.findall(r"`([a-z][a-z ]*)`", overview)}
+    first = {app[name].name[0] for name in app if not name.startswith("-")}
+    assert first - named == set()
