@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.bench import bench_agents, bench_answers, bench_help, bench_node, bench_verifying
+from tests.bench import (
+    bench_agents,
+    bench_answers,
+    bench_api,
+    bench_help,
+    bench_node,
+    bench_verifying,
+)
 from tests.bench.fleets import FLEETS
 
 
@@ -16,6 +23,11 @@ def test_answers_of_a_fleet_are_measured(case: str) -> None:
     figures = trio.run(bench_answers.one_case, case, 210)  # more than come with their certificates
     assert figures["cpu_us"] > 0
     assert figures["rate"] > 0
+
+
+@pytest.mark.parametrize("reader", bench_api.READERS)
+def test_programs_that_read_replies_are_measured(reader: str) -> None:
+    assert all(figure >= 0 for figure in bench_api.one(reader, 210).values())
 
 
 @pytest.mark.parametrize("kind", FLEETS)
