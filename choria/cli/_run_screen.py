@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -35,6 +36,10 @@ class RunProgress(Progress):
         return cut(f"{line}  {self.latest}", width) if self.latest else line
 
 
+def _nothing() -> None:
+    """For who does not care."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class RunScreen(Screen):
     """A `RunWatcher` that writes.
@@ -42,12 +47,16 @@ class RunScreen(Screen):
     Attributes:
         form: stream, json, jsonl, or empty for people.
         latest: where to say what was written last.
+        on_broken: called once when nobody reads us any more.
+        broken: nobody does.
     """
 
     form: str
     paper: Paper
     shown: RunView
     latest: RunProgress
+    on_broken: Callable[[], None] = _nothing
+    broken: bool = False
     _waiting_chars: int = 0
     _taken: trio.Event = attrs.field(factory=trio.Event)
 
@@ -84,8 +93,16 @@ class RunScreen(Screen):
 
     @override
     async def paint(self) -> None:
-        """Write what has come since."""
-        await super().paint()
+        """Write what has come since. When the reader has left, the commands are to end: no error before."""
+        try:
+            if not self.broken:
+                await super().paint()
+        except BrokenPipeError:
+            self.broken = True
+            self.on_broken()
+        if self.broken:
+            self._waiting.clear()
+            self._said.clear()
         if not self._waiting:
             self._waiting_chars = 0
             self._taken.set()

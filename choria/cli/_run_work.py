@@ -81,6 +81,8 @@ def _ask(order: RunOrder, question: Question, plan: CallPlan, orders: Orders, ou
         ran = trio.run(_until_told, order, question, plan, screen, conduct)
     finally:
         screen.clear()
+    if screen.broken:
+        raise BrokenPipeError
     out.write(screen.shown.end(ran))
     out.flush()
     sys.stderr.write(screen.shown.account(ran))
@@ -117,6 +119,7 @@ async def _until_told(
         return order.form == "json" or (not order.form and count != 1)
 
     async def work(stop: trio.Event) -> None:
+        screen.on_broken = stop.set
         conducted = attrs.evolve(conduct, stop=stop)
         ended.append(await run_commands(question, plan, screen, conducted, keeps))
 

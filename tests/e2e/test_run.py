@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
+import trio
 
+from choria.client import Exit
 from choria.programs.demo import Stage
 from choria.programs.demo_story import set_up, start_fleet
 from tests.support.fleet import a_stage, go_on, stop
@@ -84,6 +88,22 @@ async def test_ctrl_c_ends_the_command_on_every_node(fleet: Stage) -> None:
     assert "Traceback" not in said
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert not any(_lives(child) for child in children)
+
+
+async def test_a_reader_that_has_seen_enough_ends_the_command(fleet: Stage) -> None:
+    command = "echo $$; while sleep 0.1; do echo more; done"
+    program = [sys.executable, "-m", "choria", *RUN, "--stream", "--", command]
+    process = await trio.lowlevel.open_process(
+        program, cwd=fleet.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    said = b""
+    with trio.fail_after(60):
+        while len(pids := re.findall(rb": (\d+)\n", said)) < 3:
+            said += await process.stdout.receive_some()
+        await process.stdout.aclose()
+        assert await process.wait() == Exit.BROKEN_PIPE
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
 
 
 async def test_ctrl_c_twice_leaves_at_once(fleet: Stage) -> None:

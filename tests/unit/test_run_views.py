@@ -172,6 +172,25 @@ async def test_the_form_follows_the_number_of_nodes(autojump_clock: MockClock) -
     assert not isinstance(screen.shown, StreamView)
 
 
+class _Left(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, text)
+
+
+async def test_a_reader_that_has_left_stops_the_run_and_holds_nothing_up(
+    autojump_clock: MockClock,
+) -> None:
+    screen, told = _screen("stream"), []
+    screen.out, screen.on_broken = _Left(), lambda: told.append(True)
+    screen.found(Discovery(listed=("web1", "web2")))
+    for _ in range(3):
+        screen.piece(Piece("web1", "stdout", "y\n" * (3 << 20)))
+        await screen.paint()
+        with trio.fail_after(1):
+            await screen.room()
+    assert (screen.broken, told) == (True, [True])
+
+
 def test_an_answer_that_is_no_ending_is_told_in_its_own_words() -> None:
     answer: Answer = a_denial("web1")
     assert "denied: You are not authorized" in run_view("stream", PAPER, one=False).aside(answer)
