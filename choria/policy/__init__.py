@@ -10,13 +10,12 @@ from __future__ import annotations
 from .audit import (
     GENESIS,
     AuditRecord,
-    ChainReport,
     Decision,
     Outcome,
     chain,
     hash_of_line,
-    verify_chain,
 )
+from .chain_check import ChainReport, verify_chain
 from .engine import UNKNOWN, Circumstances, Explanation, Policies, Tried
 from .limits import LimitedCall, outside
 from .policyset import PolicySet, check_file

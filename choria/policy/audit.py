@@ -11,12 +11,10 @@ write the file can rewrite its tail; keep the newest hash elsewhere (``expected_
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import enum
 import hashlib
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -25,8 +23,8 @@ GENESIS: Final = "0" * 64
 """What the first line of a log follows."""
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ENDING: Final = re.compile(rb',"previous":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}')
-_ENDING_BYTES: Final = len(b',"previous":"","hash":""}') + 128
+ENDING: Final = re.compile(rb',"previous":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}')
+ENDING_BYTES: Final = len(b',"previous":"","hash":""}') + 128
 
 
 class Decision(enum.StrEnum):
@@ -141,72 +139,5 @@ def chain(previous_hash: str, record: AuditRecord) -> tuple[bytes, str]:
 
 def hash_of_line(line: bytes) -> str | None:
     """The hash that a line claims; None if it is no whole line. To go on after a restart."""
-    ending = _ENDING.fullmatch(line.rstrip(b"\n")[-_ENDING_BYTES:])
+    ending = ENDING.fullmatch(line.rstrip(b"\n")[-ENDING_BYTES:])
     return ending[2].decode() if ending else None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ChainReport:
-    """What ``verify_chain`` found. ``broken_line`` counts from 1 and is 0 when all is well."""
-
-    lines: int
-    last_hash: str
-    broken_line: int = 0
-    reason: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the chain holds."""
-        return not self.broken_line
-
-
-def verify_chain(
-    lines: Iterable[bytes], *, previous: str = GENESIS, expected_last: str | None = None
-) -> ChainReport:
-    """Check a log, and name the first line that breaks the chain and why.
-
-    Args:
-        lines: the log, with or without LF at the line ends.
-        previous: what the first line follows, when the log goes on from an older file.
-        expected_last: the newest hash, if it was kept elsewhere; notices a cut or rewritten tail.
-    """
-    log = [line.rstrip(b"\n") for line in lines]
-    seen: dict[str, int] = {}
-    last = previous
-    for number, line in enumerate(log, start=1):
-        ending = _ENDING.fullmatch(line[-_ENDING_BYTES:])
-        if ending is None:
-            return ChainReport(number - 1, last, number, _cut(number, len(log)))
-        follows, claimed = ending[1].decode(), ending[2].decode()
-        if _digest(line) != claimed:
-            return ChainReport(number - 1, last, number, "the line was changed")
-        if follows != last:
-            return ChainReport(number - 1, last, number, _misplaced(follows, claimed, seen, log))
-        seen[claimed] = number
-        last = claimed
-    if expected_last not in {None, last}:
-        return ChainReport(
-            len(log), last, len(log) + 1, "the end of the log is missing or was rewritten"
-        )
-    return ChainReport(len(log), last)
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line[: -len(b',"hash":""}') - 64]).hexdigest()
-
-
-def _cut(number: int, count: int) -> str:
-    if number == count:
-        return "the last line is not whole: the log was cut, or its writer died while writing"
-    return "the line is not whole"
-
-
-def _misplaced(follows: str, claimed: str, seen: dict[str, int], log: list[bytes]) -> str:
-    """Tell lines that are elsewhere in the log from lines that are gone."""
-    if claimed in seen:
-        return f"the line stands here a second time, first as line {seen[claimed]}"
-    if follows in seen:
-        return f"the line belongs after line {seen[follows]}: lines were put in, moved or rewritten"
-    if any(hash_of_line(line) == follows for line in log):
-        return "the lines are not in their order"
-    return "a line before it is missing or was rewritten"

@@ -14,6 +14,8 @@ from choria.errors import ConfigError
 from choria.policy import GENESIS, ChainReport, verify_chain
 
 LOOK_EVERY_S: Final = 0.5
+MAX_LINE_BYTES: Final = 8 << 20
+"""Much longer than a line with the largest inputs that a request may have."""
 _CHUNK_BYTES: Final = 1 << 16
 
 
@@ -60,9 +62,15 @@ def verify_audit_logs(paths: Sequence[Path], *, after: str = GENESIS) -> ChainVe
 def _verify(path: Path, previous: str) -> ChainReport:
     try:
         with path.open("rb") as log:
-            return verify_chain(log, previous=previous)
+            return verify_chain(_bounded_lines(log), previous=previous)
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
+
+
+def _bounded_lines(log: BinaryIO) -> Iterator[bytes]:
+    """Line by line; one that is too long comes in pieces, of which none is whole."""
+    while line := log.readline(MAX_LINE_BYTES):
+        yield line
 
 
 def _why(report: ChainReport, *, first: bool) -> str:

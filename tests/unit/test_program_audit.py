@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import trio.testing
 from choria.cli import main
 from choria.errors import ConfigError
 from choria.node import AuditLog
-from choria.policy import AuditRecord, Outcome
-from choria.programs.audit import audit_lines, follow_audit_log, verify_audit_logs
+from choria.policy import GENESIS, AuditRecord, Outcome, chain
+from choria.programs.audit import MAX_LINE_BYTES, audit_lines, follow_audit_log, verify_audit_logs
 
 
 def record(
@@ -42,6 +43,42 @@ def rotated(tmp_path: Path) -> list[Path]:
             if age:
                 path.rename(tmp_path / f"audit.log.{age}")
     return [tmp_path / "audit.log.2", tmp_path / "audit.log.1", path]
+
+
+def test_a_long_log_is_checked_in_little_memory(tmp_path: Path) -> None:
+    """Sixteen times what may be held; broken at its end, so that the explanation is asked for too."""
+    path, previous = tmp_path / "audit.log", GENESIS
+    with path.open("wb") as log:
+        for number in range(10_000):
+            line, previous = chain(previous, record(number, caller="x" * 8000))
+            log.write(line)
+    size = path.stat().st_size
+    assert size > 80 << 20
+    tracemalloc.start()
+    try:
+        assert verify_audit_logs([path]).intact
+        with path.open("ab") as log:
+            log.write(chain("f" * 64, record(1))[0])
+        verdict = verify_audit_logs([path])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert verdict.text == f"{path}:10001: a line before it is missing or was rewritten"
+    assert peak < size // 16
+
+
+def test_a_line_without_end_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    with path.open("wb") as log:
+        log.truncate(40 * MAX_LINE_BYTES)  # a hole: it has no LF, and takes no room on the disk
+    tracemalloc.start()
+    try:
+        verdict = verify_audit_logs([path])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert verdict.text.startswith(f"{path}:1: the line is not whole")
+    assert peak < 4 * MAX_LINE_BYTES
 
 
 def test_rotation_keeps_the_chain(rotated: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
