@@ -193,3 +193,7 @@ class FrameRefused(ChoriaError):  # noqa: N818  # a fact
 
 class BrokerUnreachable(ChoriaError):  # noqa: N818  # a fact
     """No broker could be reached in time; the text lists each one tried and why it failed."""
+
+
+class BrokersRefuse(BrokerUnreachable):  # a fact
+    """Every broker was reached and refused us, for a reason that waiting does not heal."""

@@ -9,6 +9,7 @@ from cyclopts import CycloptsError
 
 from choria.client import AgentNotFound, Exit
 from choria.errors import (
+    BrokersRefuse,
     BrokerUnreachable,
     ChoriaError,
     DDLError,
@@ -25,6 +26,7 @@ _CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (KeyboardInterrupt, Exit.INTERRUPTED),
     (Interrupted, Exit.INTERRUPTED),
     (BrokenPipeError, Exit.BROKEN_PIPE),
+    (BrokersRefuse, Exit.DENIED),
     (BrokerUnreachable, Exit.UNREACHABLE),
     (AgentNotFound, Exit.NO_NODES),
     (CycloptsError, Exit.USAGE),

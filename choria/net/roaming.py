@@ -31,7 +31,7 @@ from choria.wire import (
 )
 
 from .attachment import Attachment, Farewell, close_quickly
-from .backoff import Backoff, wait_after_s
+from .backoff import NO_RETRY, Backoff, wait_after_s
 from .connector import Connector, Wire
 from .endpoints import Endpoint
 from .guest import LAST_WORDS_S, Guest, first_of, last_words, text_of
@@ -89,6 +89,7 @@ class Roaming:
         )
         self._known = 0
         self._not_before: dict[Endpoint, float] = {}
+        self._sent_away: set[Endpoint] = set()
         self._hints: tuple[str, ...] = ()
         self._attachment: Attachment | None = None
         self._left = trio.Event()
@@ -111,6 +112,19 @@ class Roaming:
         await trio.lowlevel.checkpoint()
         while self.broker is None:
             await self._changed.park()
+
+    async def wait_decided(self) -> bool:
+        """Wait for a WELCOME, or until every broker has said that asking again is no use. Cancel-safe.
+
+        Returns:
+            Whether there was a WELCOME.
+        """
+        await trio.lowlevel.checkpoint()
+        while self.broker is None:
+            if self._known and len(self._sent_away) >= self._known:
+                return False
+            await self._changed.park()
+        return True
 
     async def wait_disconnected(self) -> None:
         """Wait for the present link's end. Cancel-safe."""
@@ -279,6 +293,7 @@ class Roaming:
         self.time_offset_ms = welcome.time_ms - self._now_ms()
         self.trust_ear.welcomed(welcome.trust)
         self._hints = ()
+        self._sent_away.clear()
         self.failures.pop(endpoint.text, None)
         log.info("welcomed by broker %s at %s", welcome.broker, endpoint.text)
         self._changed.unpark_all()
@@ -357,6 +372,8 @@ class Roaming:
         wait_s = wait_after_s(goodbye.reason, goodbye.retry_after_ms, self._rng)
         if wait_s:
             self._not_before[endpoint] = trio.current_time() + wait_s
+        if goodbye.reason in NO_RETRY:  # CWP-12-3
+            self._sent_away.add(endpoint)
         self._hints = goodbye.brokers
         words = goodbye.reason.name.lower().replace("_", " ")
         self._note(

@@ -10,7 +10,6 @@ gone, and a receipt that can no longer come is answered with None.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from choria.errors import BrokerUnreachable, FrameRefused
+from choria.errors import BrokersRefuse, BrokerUnreachable, FrameRefused
 from choria.trust import Principal
 from choria.wire import (
     Deliver,
@@ -149,14 +148,20 @@ class Session:
         """Wait until a broker has welcomed us. Cancel-safe.
 
         Args:
-            within_s: Give up after so many seconds; None waits for ever.
+            within_s: Give up after so many seconds, or as soon as every broker has refused us for
+                a reason that time does not heal, such as a revoked certificate; None waits for ever.
 
         Raises:
-            BrokerUnreachable: ``within_s`` are over; names each broker tried and why it failed.
+            BrokerUnreachable: ``within_s`` are over, or there is no use in waiting; names each
+                broker tried and why it failed. Of its kind ``BrokersRefuse`` when all have refused us.
         """
-        with trio.move_on_after(math.inf if within_s is None else within_s):
+        if within_s is None:
             await self._roaming.wait_connected()
             return
+        with trio.move_on_after(within_s):
+            if await self._roaming.wait_decided():
+                return
+            raise BrokersRefuse(self._roaming.failures_text())
         raise BrokerUnreachable(self._roaming.failures_text())
 
     async def wait_disconnected(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from choria.errors import BrokerUnreachable, FrameRefused, LocalProtocolError, Reason
+from choria.errors import BrokersRefuse, BrokerUnreachable, FrameRefused, LocalProtocolError, Reason
 from choria.net import Engine, MemoryShell, Session, SessionSettings, open_session
 from choria.wire import Error, Goodbye, Limits, Publish, Routed, Subscribe, tail_of
 from tests.support.seeds import seeded
@@ -209,6 +209,31 @@ async def test_unreachable_says_why_at_each_broker(autojump_clock: MockClock) ->
     async with a_shell(switch) as shell, a_session(shell) as session:
         with pytest.raises(BrokerUnreachable, match=r"memory:7422: .*identity refused: revoked"):
             await session.wait_connected(10)
+
+
+@pytest.mark.parametrize(
+    ("reason", "at_once"),
+    [
+        (Reason.REVOKED, True), (Reason.NOT_PERMITTED, True), (Reason.UNSUPPORTED_VERSION, True),
+        (Reason.BUSY, False), (Reason.DRAINING, False), (Reason.DUPLICATE_IDENTITY, False),
+    ],
+)  # fmt: skip
+async def test_waiting_ends_when_it_is_no_use(
+    autojump_clock: MockClock, reason: Reason, at_once: bool
+) -> None:
+    """CWP-12-3: whoever waits for a broker learns at once what time does not heal."""
+    switch = EchoSwitch()
+    switch.on_opened = lambda peer: bool(peer.close(reason, "so it is")) or True
+    async with a_shell(switch) as shell, a_session(shell) as session:
+        began = trio.current_time()
+        with pytest.raises(BrokerUnreachable, match="so it is") as told:
+            await session.wait_connected(10)
+        assert isinstance(told.value, BrokersRefuse) is at_once
+        assert (trio.current_time() - began < 1) is at_once
+        if at_once:  # a broker that has changed its mind is found all the same
+            switch.on_opened = lambda _peer: False
+            await session.wait_connected()
+            await session.wait_connected(0.1)
 
 
 async def test_wrong_network_is_left_at_once(autojump_clock: MockClock) -> None:
