@@ -115,7 +115,7 @@ def _function(command: Doing) -> Callable[..., int]:
         return _do(command, values, typed)
 
     parameters = [*arguments, *flags, *ours]
-    vars(function)["__signature__"] = inspect.Signature(parameters)
+    function.__dict__["__signature__"] = inspect.Signature(parameters)
     function.__annotations__ = {each.name: each.annotation for each in parameters}
     return function
 

@@ -38,7 +38,8 @@ class RunOutput:
     @property
     def forms(self) -> list[str]:
         """The forms that were asked for; more than one cannot be had."""
-        return [name for name in ("stream", "json", "jsonl") if getattr(self, name)]
+        asked = {"stream": self.stream, "json": self.json, "jsonl": self.jsonl}
+        return [name for name, wanted in asked.items() if wanted]
 
     @property
     def is_json(self) -> bool:

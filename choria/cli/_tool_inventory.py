@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import attrs
+import msgspec
 import trio
 
 from choria.client import Answer, Exit
@@ -131,12 +132,12 @@ def _names(found: object) -> list[str]:
 
 
 def _kept(node: Any) -> dict[str, Any]:
-    return {key: getattr(node, key) for key in node.__struct_fields__}
+    return msgspec.structs.asdict(node)
 
 
 def _groups(old: Inventory | None) -> Iterator[dict[str, Any]]:
     for name, group in (old.groups if old is not None else {}).items():
-        wanted = {key: getattr(group, key) for key in group.__struct_fields__}
+        wanted = msgspec.structs.asdict(group)
         yield {"name": name, "filter": {key: value for key, value in wanted.items() if value}}
 
 

@@ -31,6 +31,7 @@ STARTERS = {
 }
 
 NAMED_BY_US = {
+    "choria/__init__.py": "names of a table in the same file",
     "choria/enrol/anchors.py": "members of an enumeration",
     "choria/filters/compound/tree.py": "the slots of our own classes",
 }
