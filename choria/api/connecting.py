@@ -16,7 +16,8 @@ from choria.programs.fleet import Question, connected
 from choria.programs.interfaces import open_cache
 
 from .calling import Run, alone
-from .fleet import Fleet, Standing
+from .carrying import Standing
+from .fleet import Fleet
 
 
 def connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,10 +16,12 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import choria
+from choria.api.calling import Run
 from choria.api.connecting import serving
-from choria.api.lean import Accounted
+from choria.api.lean import Accounted, LeanCaller
 from choria.client import ClientConfig, DdlCache
 from choria.errors import DDLError, Interrupted, RepliesOverflow, UsageError
+from choria.net import ByteQueue
 from choria.trust import Role
 from tests.support.answers import an_answer
 from tests.support.network import a_network, now_ms
@@ -236,6 +239,51 @@ def test_what_was_handed_on_is_not_kept() -> None:
     kept = Accounted()
     kept["web1"] = an_answer("web1", {"output": "x" * 100})
     assert (kept["web1"].sender, kept["web1"].ok, kept["web1"].data) == ("web1", True, {})
+
+
+FLEET, DATA_BYTES = 50_000, 2_000
+
+
+async def test_fifty_thousand_replies_are_read_in_little_memory(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """What comes is 100 MB; what is held is a line of account for each node."""
+
+    class Caller:
+        """Gives the replies of a whole fleet, as fast as they are read."""
+
+        async def gather(self, ask: Any, *, on_answer: Any, into: Any, **_: Any) -> Any:
+            for number in range(FLEET):
+                answer = an_answer(f"n{number}", {"output": "x" * (DATA_BYTES + number % 7)})
+                into.answers[answer.sender] = answer
+                on_answer(answer)
+                if not number % 64:
+                    await trio.lowlevel.checkpoint()
+            return into
+
+    async def work(on_answer: Any, stop: trio.Event) -> Any:
+        caller: Any = Caller()
+        into = await LeanCaller(caller).gather(None, timeout_s=1, on_answer=on_answer)  # type: ignore[arg-type]
+        assert len(into.answers) == FLEET
+        return None
+
+    async with trio.open_nursery() as nursery:
+        run = Run(work, ByteQueue(1 << 20))
+        calling: choria.Calling[Any] = choria.Calling(
+            lambda run: nursery.start_soon(run.run), run, "x"
+        )
+        tracemalloc.start()
+        try:
+            read = 0
+            while replies := await calling.take():
+                read += len(replies)
+                if read == FLEET:
+                    break
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert read == FLEET
+    assert peak < FLEET * DATA_BYTES / 3
 
 
 async def test_given_nodes_are_asked_without_discovery(
