@@ -86,7 +86,7 @@ def make_anchor(
         name = certificate.subject.rfc4514_string()[:120]
         try:
             check_signature_hash(certificate)
-            _check_may_issue(certificate.extensions)
+            _check_may_issue(certificate.extensions, logins=logins)
             key = check_public_key(certificate.public_key())
         except TrustError as exc:
             raise TrustError(f"issuer {name!r} among '{kind_name}': {exc}") from exc
@@ -114,7 +114,7 @@ def check_count(anchors: Iterable[Anchor]) -> None:
             raise TrustError(f"more than {MAX_ANCHORS} issuers '{kind or 'all'}'")
 
 
-def _check_may_issue(extensions: x509.Extensions) -> None:
+def _check_may_issue(extensions: x509.Extensions, *, logins: bool) -> None:
     check_critical(extensions, _ANCHOR_CRITICAL)
     if any(extension.oid == ExtensionOID.NAME_CONSTRAINTS for extension in extensions):
         raise TrustError(
@@ -127,3 +127,5 @@ def _check_may_issue(extensions: x509.Extensions) -> None:
         raise TrustError("it has no basic constraints or no key usage, so it is no CA") from exc
     if not (constraints.ca and usage.key_cert_sign):
         raise TrustError("it is no CA: it needs CA:TRUE and key usage keyCertSign")
+    if logins and not usage.digital_signature:  # CWP-21.1-1
+        raise TrustError("it may not sign credentials: it needs key usage digitalSignature")

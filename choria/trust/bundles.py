@@ -136,7 +136,8 @@ def _check_store(
     for issuer in store:
         if not any(_made(root, issuer) for root in roots):
             raise TrustError(f"a bundle has an issuer '{name}' that none of its roots signed")
-        make_anchor(IssuerKind.CLIENTS if name == "logins" else IssuerKind(name), issuer)
+        logins = name == "logins"
+        make_anchor(IssuerKind.CLIENTS if logins else IssuerKind(name), issuer, logins=logins)
 
 
 def _number(fields: Mapping[int, Any]) -> int:

@@ -41,6 +41,7 @@ def main() -> None:
         issuers=alpha,
         later_nodes=make_issuer(alpha["root"], samples.NETWORK, "nodes 2"),
         later_root=make_root(samples.NETWORK),
+        logins=make_issuer(alpha["root"], samples.NETWORK, "logins", signs=True),
         stranger=london["nodes"],
         web1=held(keys["principals"]["web1"]),
         rip=held(keys["principals"]["rip"]),

@@ -202,9 +202,16 @@ def test_a_login_issuer_makes_no_service() -> None:
 
 
 def test_one_key_is_no_issuer_of_clients_and_of_logins() -> None:
-    clients = authority().issuers[IssuerKind.CLIENTS].certificate
+    issuer = login_issuer().certificate
     with pytest.raises(TrustError, match="the same issuer key stands for"):
-        Issuers(NETWORK, clients=[clients], logins=[clients])
+        Issuers(NETWORK, clients=[issuer], logins=[issuer])
+
+
+def test_an_issuer_of_logins_may_sign_credentials() -> None:
+    # CWP-21.1-1
+    clients = authority().issuers[IssuerKind.CLIENTS].certificate
+    with pytest.raises(TrustError, match="may not sign credentials"):
+        Issuers(NETWORK, logins=[clients])
 
 
 POINT = point_of(RIP.key.public_key())

@@ -73,10 +73,11 @@ def make_root(network: str) -> Holder:
     return Holder(_authority(network, key, network, key, length=1), key)
 
 
-def make_issuer(root: Holder, network: str, kind: str) -> Holder:
-    """An issuer for one kind of member."""
+def make_issuer(root: Holder, network: str, kind: str, *, signs: bool = False) -> Holder:
+    """An issuer for one kind of member; one of logins ``signs`` credentials too (CWP-21.1-1)."""
     key = p256()
-    return Holder(_authority(f"{network} {kind}", key, network, root.key, length=0), key)
+    made = _authority(f"{network} {kind}", key, network, root.key, length=0, signs=signs)
+    return Holder(made, key)
 
 
 def make_leaf(issuer: Holder, wanted: Wanted, key: Key | None = None) -> Holder:
@@ -106,13 +107,15 @@ def make_leaf(issuer: Holder, wanted: Wanted, key: Key | None = None) -> Holder:
     return Holder(made.sign(issuer.key, hashes.SHA256()), key)
 
 
-def _authority(name: str, key: Key, issuer: str, signer: Key, *, length: int) -> x509.Certificate:
+def _authority(
+    name: str, key: Key, issuer: str, signer: Key, *, length: int, signs: bool = False
+) -> x509.Certificate:
     return (
         _builder(name, key, _name(issuer))
         .not_valid_before(FROM)
         .not_valid_after(UNTIL)
         .add_extension(x509.BasicConstraints(ca=True, path_length=length), critical=True)
-        .add_extension(_usage(signs=False, certifies=True), critical=True)
+        .add_extension(_usage(signs=signs, certifies=True), critical=True)
         .sign(signer, hashes.SHA256())
     )
 

@@ -73,11 +73,11 @@ _REFUSED: Final[list[tuple[str, dict[Any, Any], str]]] = [
     ("a compound expression that is no text", {5: [["true"]]}, "13.4-10"),
 ]
 _COMPOUND_REFUSED: Final = [
-    "", "tru e", "1 +", "(true", "a = b", "Gone()", "nil()", "x-y()", f"{'a' * 65}()", 'with("a=/(/")', '"a" matches "("', "1 < 2 < 3", "# == 1",
+    "", "tru e", "1 +", "(true", "a = b", "Gone()", "nil()", f"{'a' * 65}()", 'with("a=/(/")', '"a" matches "("', "1 < 2 < 3", "# == 1",
     'semver("1", "x.y")', "x" * 4097,
 ]  # fmt: skip
 _UNKNOWN_PLUGINS: Final = [
-    "gone()", "gone().version == nil", "not gone()", 'gone("x", 1) or true', "wiht()", f"{'a' * 64}()",
+    "gone()", "gone().version == nil", "not gone()", 'gone("x", 1) or true', "wiht()", f"{'a' * 64}()", "x-y()",
 ]  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def rows() -> list[Row]:
 
 
 def _compound(texts: list[str], requirement: str) -> list[tuple[str, dict[Any, Any], str]]:
-    return [(f"compound: {text[:60]}", {5: [text]}, requirement) for text in texts]
+    return [(f"compound: {text[:70]}", {5: [text]}, requirement) for text in texts]
 
 
 def _row(name: str, value: dict[Any, Any], requirement: str, *, verdict: str) -> Row:

@@ -56,6 +56,7 @@ class World:
     issuers: Mapping[str, Holder]
     later_nodes: Holder
     later_root: Holder
+    logins: Holder
     stranger: Holder
     web1: Holder
     rip: Holder
@@ -141,7 +142,8 @@ def _bundles(world: World) -> list[Row]:
         _row("a second node issuer", "20.1-3", an_object(bundles=(both,)), number=(1, 0)),
         _row("a second node issuer and its list", "20.3-4", listed, number=(1, 3), revoked=["web1"]),
         _row("an issuer is gone", "20.3-6", an_object(bundles=(moved,)), number=(2, 0), revoked=["web1"], before=["a second node issuer"]),
-        _row("a bundle with a later key", "20.1-1", an_object(bundles=(world.bundle(1, world.root, fields={9: [1]}),)), number=(1, 0)),
+        _row("a bundle with a later key", "20.1-1", an_object(bundles=(world.bundle(1, world.root, fields={127: [1]}),)), number=(1, 0)),
+        _row("a bundle with an issuer of logins", "20.1-5", an_object(bundles=(world.bundle(1, world.root, fields={9: [world.logins.der]}),)), number=(1, 0)),
         _row("a new root", "20.3-4", an_object(bundles=(two_roots, new_root)), number=(2, 0), revoked=["web1", "rip"]),
         _row("a bundle that is in force is passed over", "20.3-4", an_object(bundles=(junk, moved)), number=(2, 0), revoked=["web1"], before=["a second node issuer"]),
         _row("a list alone, behind a bundle", "20.3-2", an_object(a_list(nodes, 9)), error="older", before=["a second node issuer"]),
@@ -167,6 +169,8 @@ def _bad_bundles(world: World) -> list[Row]:
         ("a bundle signed for another use", "20.1-3", [world.bundle(1, world.root, aad=b"cwp/1 request")]),
         ("a bundle with its certificate", "20.1-3", [world.bundle(1, world.root, chain={33: world.root.der})]),
         ("a bundle with an issuer of nobody", "20.1-3", [world.bundle(1, world.root, nodes=(world.stranger,))]),
+        ("an issuer of logins that may not", "20.1-5", [world.bundle(1, world.root, fields={9: [world.later_nodes.der]})]),
+        ("an issuer of logins of nobody", "20.1-5", [world.bundle(1, world.root, fields={9: [world.stranger.der]})]),
         ("a root that is an issuer", "20.1-3", [world.bundle(1, world.root, roots=(world.root, world.issuers[NODES]))]),
         ("a bundle of another network", "20.3-9", [world.bundle(1, world.root, fields={2: "london"})]),
         ("a bundle with a critical key", "20.1-1", [world.bundle(1, world.root, fields={128: 0})]),
