@@ -42,7 +42,7 @@ from .states import JOINT_TRANSITIONS, TRANSITIONS, Side, State
 from .subjects import MAX_SUBJECT_BYTES, MAX_TOKENS, includes, matches, parse_pattern, parse_subject
 from .tail import Headers, Message, reply_of, split_tail, tail_of
 
-SPEC_VERSION = "1.0-draft.1"
+SPEC_VERSION = "1.0-draft.2"
 """The text that this package implements: protocol/VERSION."""
 
 __all__ = [
