@@ -21,7 +21,7 @@ def test_no_golden_file_is_left_over() -> None:
 @pytest.mark.parametrize("golden", ALL, ids=[each.path.stem for each in ALL])
 def test_nothing_of_a_stranger_reaches_the_terminal(golden: Golden) -> None:
     text = golden.path.read_text(encoding="utf-8")
-    for code in ("\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"):
+    for code in ("\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"):
         text = text.replace(code, "")
     assert not {char for char in text if not char.isprintable()} - {"\n"}
 
