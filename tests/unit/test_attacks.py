@@ -40,6 +40,48 @@ def test_there_are_attacks_enough() -> None:
     assert len({attack.name for attack in TABLE.attacks}) == len(TABLE.attacks)
 
 
+WANTED = {
+    "forge a caller": "Forged caller",
+    "forge a node's reply": "Forged reply",
+    "move a reply to another request": "Reply moved to another request",
+    "re-aim a directed request": "Directed request re-aimed",
+    "replay": "Replay",
+    "duplicate flood": "Duplicate flood",
+    "old request": "Old request",
+    "clock set back": "Clock set back",
+    "node calls node": "Node calls node",
+    "node joins a service group": "Node joins a service group",
+    "node reads another's inbox": "Node reads another's inbox",
+    "reply aimed at a victim's inbox": "Reply aimed at a victim's inbox",
+    "client of another collective": "Client of another collective",
+    "revoked": "Revoked while connected",
+    "expired": "Expired certificate",
+    "wrong CA": "Certificate of another CA with the same names",
+    "wrong purpose": "Wrong purpose",
+    "issuer outside its role": "Issuer outside its role",
+    "two names in one certificate": "Two names in one certificate",
+    "name tricks": "Name with a path or a percent sign",
+    "Puppet node as broker": "Node plays the broker, with Puppet's CA",
+    "policy with an error": "Policy with an error",
+    "audit unwritable": "Audit that cannot be written",
+    "stolen token": "Stolen token",
+    "reused token": "Late token, or another name",
+    "broker swaps a CSR": "Broker swaps the signing request",
+    "downgrade": "Downgrade of the envelope",
+    "algorithm confusion": "Algorithm confusion",
+    "oversized certificate": "Oversized certificate",
+    "oversized message": "Oversized message",
+    "filter as an oracle": "Filter as an oracle",
+    "cross-network same name": "Operator of another network with the same name",
+}
+"""What the table must have, whatever else it has. A WebSocket from another site comes with its listener."""
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_no_attack_that_was_asked_for_is_missing(wanted: str) -> None:
+    assert WANTED[wanted] in {attack.name for attack in TABLE.attacks}
+
+
 @pytest.mark.parametrize("attack", TABLE.attacks, ids=lambda attack: attack.name)
 def test_row(attack: Attack) -> None:
     assert attack.tests
