@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from choria.errors import Refusal
-from tests.support.hosting_node import HostingNode, a_hosting_node, external_ddl, put
+from tests.support.hosting_node import a_hosting_node, external_ddl, put
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -193,10 +193,7 @@ async def test_what_the_caller_of_a_misbehaving_program_sees(
     begins = FINE if provider == "external" else READ
     put(folder / "odd", ACTIVATES + begins + row.script + "\n", 0o755)
     async with a_hosting_node(folder) as hosting:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(pinging, hosting, scope := trio.CancelScope())
-            answer = await hosting.ask("odd")
-            scope.cancel()
+        answer = await hosting.ask_while_pinging("odd")
         statuscode, refusal, text = row.sees
         assert (answer.statuscode, answer.refusal) == (statuscode, refusal), answer.statusmsg
         assert text in answer.statusmsg
@@ -205,13 +202,6 @@ async def test_what_the_caller_of_a_misbehaving_program_sees(
         again = await hosting.ask("odd", "fine")
         assert row.after in again.statusmsg
         assert again.ok != bool(row.after), again.statusmsg
-
-
-async def pinging(hosting: HostingNode, scope: trio.CancelScope) -> None:
-    with scope:
-        while True:
-            await hosting.ping()
-            await trio.sleep(0.02)
 
 
 async def test_a_program_is_told_when_its_request_was_made(tmp_path: Path) -> None:

@@ -47,13 +47,7 @@ SECRET = "hunter2"  # noqa: S105  # what must not reach the caller
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """A case: the body of an action, and what its caller sees.
-
-    Attributes:
-        sees: status code, refusal and a part of the text.
-        audit: how the audit log says that it ended.
-        after: a part of the text of the same agent's next answer; empty: it is fine.
-    """
+    """A case: an action's body, what its caller sees, and a part of the agent's next answer if not fine."""
 
     name: str
     body: str
@@ -186,10 +180,7 @@ async def test_what_the_caller_of_a_misbehaving_agent_sees(row: Row, tmp_path: P
 
 async def check(row: Row, hosting: HostingNode) -> None:
     """Call, ping meanwhile, and compare what the caller sees with the row."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(pinging, hosting, scope := trio.CancelScope())
-        answer = await hosting.ask("odd")
-        scope.cancel()
+    answer = await hosting.ask_while_pinging("odd")
     statuscode, refusal, text = row.sees
     assert (answer.statuscode, answer.refusal) == (statuscode, refusal)
     assert text in answer.statusmsg
@@ -200,13 +191,6 @@ async def check(row: Row, hosting: HostingNode) -> None:
     again = await hosting.ask("odd", "fine")
     assert row.after in again.statusmsg
     assert again.ok != bool(row.after)
-
-
-async def pinging(hosting: HostingNode, scope: trio.CancelScope) -> None:
-    with scope:
-        while True:
-            await hosting.ping()
-            await trio.sleep(0.02)
 
 
 async def test_an_agent_replaced_during_a_call_answers_it_all_the_same(tmp_path: Path) -> None:

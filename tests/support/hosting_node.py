@@ -70,6 +70,19 @@ class HostingNode:
         answer = await self.ask("rpcutil", "ping", who=1)
         assert answer.ok, answer.statusmsg
 
+    async def ask_while_pinging(self, agent: str) -> Answer:
+        """What the caller sees, while somebody else asks another agent again and again."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_pinging)
+            answer = await self.ask(agent)
+            nursery.cancel_scope.cancel()
+        return answer
+
+    async def _keep_pinging(self) -> None:
+        while True:
+            await self.ping()
+            await trio.sleep(0.02)
+
     async def look_again(self) -> None:
         """What the catalogue does every few seconds; twice, as files must rest."""
         await self.catalogue.refresh()
