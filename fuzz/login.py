@@ -50,6 +50,7 @@ from tests.support.node_world import NETWORK
 FRAME, QUESTION, CLAIMS, VALUE = range(4)
 USER = ec.derive_private_key(0xC0FFEE, ec.SECP256R1()).public_key()
 PROTECTED = encode_cbor({1: -7})
+LASTS_MS = 180 * 86_400_000
 
 
 class World:
@@ -57,14 +58,22 @@ class World:
 
     def __init__(self) -> None:
         self.desk = DeskWorld(Path(tempfile.mkdtemp(prefix="choria-trio-fuzz-")))
+        self.begun_ms = self.desk.now_ms
 
     def ask(self, body: bytes) -> bytes:
         self.desk.now_ms += 3_600_000
         return trio.run(self.desk.ask, body)
 
 
-@cache
 def world() -> World:
+    """Everybody's world; a new one before the certificates of the old one expire, an hour an input."""
+    if _world().desk.now_ms > _world().begun_ms + LASTS_MS:
+        _world.cache_clear()
+    return _world()
+
+
+@cache
+def _world() -> World:
     return World()
 
 
