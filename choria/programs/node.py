@@ -117,9 +117,10 @@ async def run_node_program(config: NodeConfig, shutdown: trio.Event, *, config_f
             nursery.cancel_scope.cancel()
 
 
-async def _announce(session: Session, node: Node) -> None:
+async def _announce(session: Session, node: Node, status: StatusFile) -> None:
     """Tell who starts nodes, by the log, that this one answers: "welcomed" alone is too early."""
     await session.wait_connected()
+    status.write_soon()
     log.info("%s %d agents", SERVING, len(node.agents))
 
 
@@ -172,7 +173,7 @@ class _Serving:
                     helpers.start_soon(status.run)
                     helpers.start_soon(node.data.run, self.config.facts_interval_s)
                     helpers.start_soon(catalogue.run, node.rehost)
-                    helpers.start_soon(_announce, session, node)
+                    helpers.start_soon(_announce, session, node, status)
                 helpers.cancel_scope.cancel()
         finally:
             with trio.move_on_after(CLOSE_WITHIN_S, shield=True):

@@ -34,14 +34,21 @@ class StatusFile:
         self._path = path
         self._document = document
         self._told = ""
+        self._soon = trio.Event()
         # A write that was left behind must not come after, or between, those that follow it.
         self._one = trio.CapacityLimiter(1)
 
     async def run(self) -> None:
         """Write now and every ten seconds. Failures are told in the log once. Runs until cancelled."""
         while True:
+            self._soon = trio.Event()
             await self._write(self._document())
-            await trio.sleep(WRITE_EVERY_S)
+            with trio.move_on_after(WRITE_EVERY_S):
+                await self._soon.wait()
+
+    def write_soon(self) -> None:
+        """Write now: something has changed that whoever started the node waits to read."""
+        self._soon.set()
 
     async def finish(self) -> None:
         """Write that the node was stopped in order. Takes at most five seconds, even when cancelled."""
