@@ -19,9 +19,11 @@ def _replacing() -> Callable[[], None]:
     right = exchange.Exchange._believe  # noqa: SLF001
 
     def newest(self: Any, answer: Any) -> None:
+        again = answer.sender in self.gathered.answers
         right(self, answer)
-        if answer.sender in self.gathered.answers:
+        if again:
             self.gathered.answers[answer.sender] = answer
+            self.on_answer(answer)
 
     return replaced(exchange.Exchange, "_believe", newest)
 
