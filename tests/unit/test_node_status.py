@@ -141,6 +141,9 @@ async def test_the_file_is_replaced_whole_and_says_in_the_end_that_the_node_stop
             assert count == written
             mock_clock.jump(0.2)
         await until(path, 4)
+        await trio.testing.wait_all_tasks_blocked()
+        file.write_soon()
+        await until(path, 5)
         nursery.cancel_scope.cancel()
     with trio.CancelScope() as scope:
         scope.cancel()
