@@ -115,7 +115,7 @@ async def test_one_that_hangs_holds_up_neither_others_nor_its_own_next_time(
     autojump_clock: MockClock,
 ) -> None:
     async def never(_query: str) -> dict[str, Any]:
-        await trio.sleep_forever()
+        await trio.sleep(10**9)
         return {}
 
     hangs = replace(a_source(never, "hangs"), agent="other")
