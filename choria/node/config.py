@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from choria.net import PuppetConfig, TrustConfig
+from choria.trust import GuardLimits
 
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Authorization: TypeAlias = Literal["action_policy", "rego"]
@@ -62,6 +63,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         grace_s: Seconds that running actions get when the node stops.
         caller_rate: Requests a second of one caller, in the long run; more are answered "busy".
         caller_burst: How many a caller may send at once, before the rate counts.
+        remember: Requests that ran and are remembered while they could be sent again; more are answered "busy".
+        remember_caller: Of these, how many of one caller: its rate times the requests' time to live.
         max_running: Actions that run at the same time; more are answered "busy".
         max_running_agent: Of these, how many of one agent, so that one that hangs leaves places.
     """
@@ -91,6 +94,8 @@ class NodeConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     grace_s: float = 5.0
     caller_rate: Annotated[float, msgspec.Meta(gt=0)] = 50.0
     caller_burst: Positive = 200
+    remember: Positive = GuardLimits().capacity
+    remember_caller: Positive = GuardLimits().caller_quota
     max_running: Positive = 128
     max_running_agent: Positive = 64
 

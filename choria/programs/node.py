@@ -187,7 +187,7 @@ def _parts(
     """Open what must be closed: the state folder and the audit log, both ours alone."""
     with ExitStack() as stack:
         requests = open_guard_log(
-            config.state, GuardLimits(), boot=read_boot(), now_ms=wall_clock_ms
+            config.state, _guard_limits(config), boot=read_boot(), now_ms=wall_clock_ms
         )
         stack.enter_context(closing(requests))
         audit = stack.enter_context(closing(AuditLog(config.audit_log)))
@@ -203,6 +203,10 @@ def _parts(
             now_ms=wall_clock_ms,
         )
         yield parts, policies
+
+
+def _guard_limits(config: NodeConfig) -> GuardLimits:
+    return GuardLimits(capacity=config.remember, caller_quota=config.remember_caller)
 
 
 def _verifier(own: Issuers, config: NodeConfig) -> Verifier:

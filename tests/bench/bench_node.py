@@ -31,9 +31,7 @@ from tests.support.fleet import a_stage
 
 ANSWER_WITHIN_S = 30.0
 SETTLE_SHARE = 0.2
-LIMITS = (
-    "caller_rate = 100000\ncaller_burst = 100000\nmax_running = 1000\nmax_running_agent = 1000\n"
-)
+LIMITS = "remember = 200000\nremember_caller = 100000\ncaller_rate = 100000\ncaller_burst = 100000\nmax_running = 1000\nmax_running_agent = 1000\n"
 
 
 @attrs.define
