@@ -119,7 +119,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("others") / "venv"
     venv.create(folder, with_pip=True)
     program = folder / "bin" / "python"
-    install = [program, "-m", "pip", "install", "--quiet", *LIBRARIES]
+    install = [str(program), "-m", "pip", "install", "--quiet", *LIBRARIES]
     done = subprocess.run(install, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert Path(sys.executable) != program
