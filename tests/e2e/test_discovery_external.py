@@ -93,7 +93,7 @@ async def test_an_answer_that_cannot_be_used_names_nobody(program, code: str, sa
 
 
 async def test_a_program_that_cannot_be_run_says_why(tmp_path: Path) -> None:
-    with pytest.raises(DiscoveryError, match="cannot be run: .*missing is not on this machine"):
+    with pytest.raises(DiscoveryError, match=r"cannot be run: .*missing is not on this machine"):
         await list_nodes(_wanted(str(tmp_path / "missing")))
 
 

@@ -18,7 +18,16 @@ from tests.support.vectors import PROTOCOL, Row, load_rows
 SCHEMA = (PROTOCOL / "enrol.cddl").read_text()
 VALIDATOR = cddl_verifier.Validator(SCHEMA)
 INSTANCES = Instances(SCHEMA)
-FRAMES = ["ask-anchors", "anchors", "enrol", "issued", "pending", "enrol-refused", "renew", "renewed"]
+FRAMES = [
+    "ask-anchors",
+    "anchors",
+    "enrol",
+    "issued",
+    "pending",
+    "enrol-refused",
+    "renew",
+    "renewed",
+]
 SLOW = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=100)
 
 
