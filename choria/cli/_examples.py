@@ -78,7 +78,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "logout": ("",),
     "aaa init": ("",),
     "aaa run": ("--config aaa.toml",),
-    "aaa kit": ("for-users", "for-users --broker b1.example.net --door b1.example.net"),
+    "aaa kit": ("for-users", "for-users --door b1.example.net:7424"),
     "aaa user add": ("rip --allow 'service.*' --allow package.status",),
     "aaa user list": ("",),
     "aaa user passwd": ("rip",),
