@@ -227,8 +227,8 @@ def _read_claims(claims: object) -> Credential:
         point=_point(claims[CNF]),
         limits=CallLimits(
             allowed=parse_patterns(claims[ALLOWED]) if ALLOWED in claims else None,
-            action_policy=_policy(claims.get(ACTION_POLICY)),
-            rego=_policy(claims.get(REGO)),
+            action_policy=_policy(claims[ACTION_POLICY]) if ACTION_POLICY in claims else None,
+            rego=_policy(claims[REGO]) if REGO in claims else None,
         ),
     )
 
@@ -263,9 +263,8 @@ def _point(value: object) -> bytes:
     raise TrustError("cnf of a credential holds one P-256 key and nothing else")
 
 
-def _policy(value: object) -> str | None:
-    if value is None:
-        return None
+def _policy(value: object) -> str:
+    """A policy's text. Null is none: taken for "no policy", it would be a limit that limits nothing."""
     if not isinstance(value, str) or not 0 < len(value.encode()) <= MAX_POLICY_BYTES:
         raise TrustError(f"a policy in a credential is a text of 1 to {MAX_POLICY_BYTES} bytes")
     return value

@@ -237,6 +237,8 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "an empty policy": {"policy": ""},
     "a policy of 4097 bytes": {"policy": "x" * 4097},
     "a policy as bytes": {"policy": b"allow"},
+    "a policy that is null": {"policy": None, "allowed": ...},
+    "a Rego policy that is null": {"rego": None},
     "a Rego policy of 4097 bytes": {"rego": "x" * 4097},
     "a thumbprint in place of a key": {"cnf": {3: bytes(32)}},
     "two confirmations": {"cnf": {1: {1: 2, -1: 1, -2: POINT[:32], -3: POINT[32:]}, 3: bytes(32)}},

@@ -148,6 +148,7 @@ def _claims() -> list[Row]:
         ("a star within an entry", CLAIMS | {-65537: ["pack*.status"]}),
         ("an empty policy", CLAIMS | {-65538: ""}),
         ("a policy of 4097 bytes", CLAIMS | {-65538: "x" * 4097}),
+        ("a policy that is null", CLAIMS | {-65538: None}),
     ]
     return [
         _row("claims", "a list", "21.4-2", CLAIMS),
