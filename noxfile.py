@@ -67,6 +67,13 @@ def scenario(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def processes(session: nox.Session) -> None:
+    """Fleets of real processes, one test at a time: what ./check leaves out, since it takes long."""
+    install(session, "test")
+    session.run("pytest", "-m", "processes", "tests/e2e", *session.posargs)
+
+
+@nox.session(default=False)
 def interop(session: nox.Session) -> None:
     """Tests beside other implementations; a missing counterpart is a failure."""
     install(session, "test", "bench")

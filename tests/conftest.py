@@ -17,6 +17,15 @@ settings.register_profile("deep", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
 
+CORE = frozenset({
+    "test_command_line", "test_command_tree", "test_demo", "test_enrol_door",
+    "test_enrol_lies", "test_fleet_processes", "test_hub_both_shells", "test_node_js_example", "test_puppet_links",
+    "test_refused_credentials", "test_tls_fairness", "test_tls_login", "test_tls_members",
+    "test_tls_strangers", "test_two_networks",
+})  # fmt: skip
+"""What ``./check`` runs of tests/e2e, to end within minutes; ``nox -s processes`` runs the others."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Have every frame and envelope of every test judged by the CDDL."""
     config.pluginmanager.register(Plugin(), "witness")
@@ -30,3 +39,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in Path(item.path).parts:
             item.add_marker(pytest.mark.xdist_group("processes"))
+            if Path(item.path).stem not in CORE:
+                item.add_marker(pytest.mark.processes)

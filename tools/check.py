@@ -19,7 +19,17 @@ STEPS = {
 }
 # Two workers for two cores. loadgroup: tests that start processes and measure real seconds share
 # one group (tests/conftest.py), so they never compete with each other.
-PYTEST = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", "not interop")
+PYTEST = (
+    "-m",
+    "pytest",
+    "-q",
+    "-n",
+    "2",
+    "--dist",
+    "loadgroup",
+    "-m",
+    "not interop and not processes",
+)
 USAGE = """usage: ./check [PYTEST ARGUMENTS]
 
 Makes .venv when it is missing, then runs: ruff format, ruff check, mypy, import contracts, pytest.
