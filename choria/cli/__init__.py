@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from choria import __version__
 
+from ._collector import collecting_rarely
 from ._node import node
 from ._site import tree_for
 from ._tree import Tree
@@ -132,12 +133,16 @@ app = _top.app
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``choria-trio``; returns the exit code. Errors say what, why and what next."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    with collecting_rarely():
+        return _answer(list(sys.argv[1:] if argv is None else argv))
+
+
+def _answer(words: list[str]) -> int:
     flags = words[: words.index("--")] if "--" in words else words  # what follows is a command's
     wants_json = not {"--json", "-j", "--jsonl"}.isdisjoint(flags)
     try:
         tree = tree_for(app, words)
-        returned = tree(argv, exit_on_error=False, print_error=False)
+        returned = tree(words, exit_on_error=False, print_error=False)
         code = returned if isinstance(returned, int) else 0  # a site's command may return anything
         sys.stdout.flush()  # here, where a reader who left is still an exit code
         return code

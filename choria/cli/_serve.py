@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from ._collector import collecting_as_usual
+
 if TYPE_CHECKING:
     import msgspec
     import trio
@@ -37,6 +39,7 @@ def serve(
     from choria.programs.shutdown import until_told_to_stop
     from choria.telemetry import configure_logging
 
-    with configure_logging(level="debug" if verbose else "info", json=log_json):
+    level = "debug" if verbose else "info"
+    with collecting_as_usual(), configure_logging(level=level, json=log_json):
         trio.run(until_told_to_stop, program)
     return 0
