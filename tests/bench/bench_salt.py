@@ -56,9 +56,14 @@ class Contestant:
     def once(self) -> subprocess.CompletedProcess[str]:
         """Run it, whatever comes of it."""
         return subprocess.run(
-            self.argv, cwd=self.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-            timeout=COMMAND_WITHIN_S, check=False,
+            self.argv, cwd=self.folder, env=_environment(), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=COMMAND_WITHIN_S, check=False,
         )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but that bytecode is kept: an installed program is not compiled anew at each start."""
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _cpu_s() -> float:
