@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from choria.client import Exit
-from choria.client.methods import MAX_LIST_BYTES, names_in
+from choria.client import Exit, methods
 from choria.errors import UsageError
 
 from ._text import names_line
@@ -104,9 +103,9 @@ def expectation_from(text: str | None) -> Expectation:
         return Expectation(count=int(text))
     try:
         with Path(text).open("rb") as file:
-            data = file.read(MAX_LIST_BYTES)
+            data = file.read(methods.MAX_LIST_BYTES)
     except OSError as exc:
         raise UsageError(
             f"--expect {text}: a number of nodes, or a file with their names: {exc.strerror}"
         ) from exc
-    return Expectation(names=frozenset(names_in(data, text)))
+    return Expectation(names=frozenset(methods.names_in(data, text)))

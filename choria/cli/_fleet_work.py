@@ -13,7 +13,6 @@ from choria.programs.choosing import choose
 from choria.programs.fleet import Question
 from choria.telemetry import configure_logging
 
-from ._errors import exit_code_of, explain
 from ._finding import Finding
 from ._options import Connection, Filters
 
@@ -65,6 +64,11 @@ def reporting(as_json: bool, where: Connection, work: Callable[[], int]) -> int:
         except BrokenPipeError:
             raise
         except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001  # the same mapping as in main, as JSON
+            from ._errors import (
+                exit_code_of,
+                explain,
+            )  # the interfaces of agents, for one of the errors
+
             code = exit_code_of(exc)
             error = {"error": explain(exc) or str(exc), "exit_code": code}
             print(json.dumps(error), file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Sequence
 
 MAX_ROWS = 20
@@ -16,7 +16,7 @@ def statistics_lines(times_ms: Sequence[float]) -> list[str]:
         ordered = sorted(times_ms)
         shown = {
             "min": ordered[0],
-            "avg": statistics.fmean(ordered),
+            "avg": math.fsum(ordered) / len(ordered),
             "p50": percentile(ordered, 50),
             "p95": percentile(ordered, 95),
             "p99": percentile(ordered, 99),

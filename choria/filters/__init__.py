@@ -8,46 +8,45 @@ uses the same conditions in its rules.
 
 from __future__ import annotations
 
-from .compound import (
-    MAX_EXPRESSION_CHARS,
-    Compound,
-    Judgement,
-    is_plugin_name,
-    parse_compound,
-)
-from .facts import FactFilter, Operator, parse_fact
-from .filter import Filter, judge_filter, matches, parse_filter
-from .names import MAX_NAME_CHARS, NameFilter, parse_name
-from .paths import MAX_PATH_CHARS, Facts
-from .regex import MAX_REGEX_CHARS, Regex, compile_regex, is_regex, parse_regex
-from .subject import DataFunction, Subject
-from .words import Word, parse_word
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "MAX_EXPRESSION_CHARS",
-    "MAX_NAME_CHARS",
-    "MAX_PATH_CHARS",
-    "MAX_REGEX_CHARS",
-    "Compound",
-    "DataFunction",
-    "FactFilter",
-    "Facts",
-    "Filter",
-    "Judgement",
-    "NameFilter",
-    "Operator",
-    "Regex",
-    "Subject",
-    "Word",
-    "compile_regex",
-    "is_plugin_name",
-    "is_regex",
-    "judge_filter",
-    "matches",
-    "parse_compound",
-    "parse_fact",
-    "parse_filter",
-    "parse_name",
-    "parse_regex",
-    "parse_word",
-]
+if TYPE_CHECKING:
+    from .compound import MAX_EXPRESSION_CHARS as MAX_EXPRESSION_CHARS
+    from .compound import Compound as Compound
+    from .compound import Judgement as Judgement
+    from .compound import is_plugin_name as is_plugin_name
+    from .compound import parse_compound as parse_compound
+    from .facts import FactFilter as FactFilter
+    from .facts import Operator as Operator
+    from .facts import parse_fact as parse_fact
+    from .filter import Filter as Filter
+    from .filter import judge_filter as judge_filter
+    from .filter import matches as matches
+    from .filter import parse_filter as parse_filter
+    from .names import MAX_NAME_CHARS as MAX_NAME_CHARS
+    from .names import NameFilter as NameFilter
+    from .names import parse_name as parse_name
+    from .paths import MAX_PATH_CHARS as MAX_PATH_CHARS
+    from .paths import Facts as Facts
+    from .regex import MAX_REGEX_CHARS as MAX_REGEX_CHARS
+    from .regex import Regex as Regex
+    from .regex import compile_regex as compile_regex
+    from .regex import is_regex as is_regex
+    from .regex import parse_regex as parse_regex
+    from .subject import DataFunction as DataFunction
+    from .subject import Subject as Subject
+    from .words import Word as Word
+    from .words import parse_word as parse_word
+else:
+    from choria._lazy import lazily
+
+    __getattr__, __dir__ = lazily(__name__, {
+        ".compound": ("MAX_EXPRESSION_CHARS", "Compound", "Judgement", "is_plugin_name", "parse_compound"),
+        ".facts": ("FactFilter", "Operator", "parse_fact"),
+        ".filter": ("Filter", "judge_filter", "matches", "parse_filter"),
+        ".names": ("MAX_NAME_CHARS", "NameFilter", "parse_name"),
+        ".paths": ("MAX_PATH_CHARS", "Facts"),
+        ".regex": ("MAX_REGEX_CHARS", "Regex", "compile_regex", "is_regex", "parse_regex"),
+        ".subject": ("DataFunction", "Subject"),
+        ".words": ("Word", "parse_word"),
+    })  # fmt: skip

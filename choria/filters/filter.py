@@ -17,7 +17,7 @@ import msgspec
 
 from choria.errors import FilterError
 
-from .compound import Budget, Compound, Judgement, parse_compound, parse_typed_compound
+from . import compound as language  # its names import at first use: few filters have expressions
 from .facts import FactFilter, Operator, parse_fact
 from .names import NameFilter, parse_name
 from .paths import Facts
@@ -43,7 +43,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[FactFilter, ...] = ()
     agents: tuple[NameFilter, ...] = ()
     classes: tuple[NameFilter, ...] = ()
-    compounds: tuple[Compound, ...] = ()
+    compounds: tuple[language.Compound, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -90,7 +90,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             classes=_conditions(wire, _CLASSES, str),
         )
         texts = _few(_conditions(wire, _COMPOUNDS, str))
-        compounds = tuple(parse_compound(text, functions) for text in texts)
+        compounds = tuple(language.parse_compound(text, functions) for text in texts)
         return msgspec.structs.replace(rest, compounds=compounds)
 
     @property
@@ -127,7 +127,7 @@ def parse_filter(  # noqa: PLR0913  # one for each flag
         facts=_bounded(fact_list),
         agents=_bounded(parse_name(name) for name in agents),
         classes=_bounded(parse_name(name, ignore_case=True) for name in class_list),
-        compounds=tuple(parse_typed_compound(text, functions) for text in _few(compounds)),
+        compounds=tuple(language.parse_typed_compound(text, functions) for text in _few(compounds)),
     )
 
 
@@ -143,16 +143,18 @@ def matches(wanted: Filter, subject: Subject) -> bool:
     return judge_filter(wanted, subject).holds
 
 
-def judge_filter(wanted: Filter, subject: Subject) -> Judgement:
+def judge_filter(wanted: Filter, subject: Subject) -> language.Judgement:
     """Whether a machine is meant; if an expression cannot be judged there, why."""
     if not _simple_hold(wanted, subject):
-        return Judgement(holds=False)
-    budget = Budget()  # one for all: a filter must not cost sixteen times what an expression may
+        return language.Judgement(holds=False)
+    budget = (
+        language.Budget()
+    )  # one for all: a filter must not cost sixteen times what an expression may
     for compound in wanted.compounds:
         judged = compound.judge(subject, budget)
         if not judged.holds:
             return judged
-    return Judgement(holds=True)
+    return language.Judgement(holds=True)
 
 
 def _simple_hold(wanted: Filter, subject: Subject) -> bool:

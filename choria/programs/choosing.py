@@ -5,18 +5,15 @@ from __future__ import annotations
 import attrs
 import trio
 
-from choria.client import ClientConfig
+from choria.client import ClientConfig, methods
 from choria.client.methods import (
-    SRV_SERVICE,
     CommandDiscovery,
     DiscoveryConfig,
     Method,
-    PuppetDb,
     Wanted,
     check_wanted,
     parse_method,
     parse_options,
-    parse_url,
 )
 from choria.errors import ConfigError, UsageError
 from choria.filters import Filter
@@ -96,7 +93,7 @@ def _defaults(method: Method, config: DiscoveryConfig) -> dict[str, str]:
     return {}
 
 
-async def _puppetdb(config: ClientConfig, url: str) -> PuppetDb:
+async def _puppetdb(config: ClientConfig, url: str) -> methods.PuppetDb:
     """Where PuppetDB is and who we are to it. Raises ConfigError for what nobody said."""
     own = config.discovery.puppetdb
     ca, certificate, key = own.ca_file, own.certificate_file, own.key_file
@@ -110,21 +107,23 @@ async def _puppetdb(config: ClientConfig, url: str) -> PuppetDb:
         raise ConfigError(
             "--dm puppetdb: set ca_file in [discovery.puppetdb] to the PEM file of the CA that vouches for it"
         )
-    return PuppetDb(servers=await _servers(config, url), ca=ca, certificate=certificate, key=key)
+    return methods.PuppetDb(
+        servers=await _servers(config, url), ca=ca, certificate=certificate, key=key
+    )
 
 
 async def _servers(config: ClientConfig, url: str) -> tuple[Endpoint, ...]:
     if url:
-        return (parse_url(url),)
+        return (methods.parse_url(url),)
     if not config.srv_domain:
         raise ConfigError(
             "--dm puppetdb: set url in [discovery.puppetdb], or srv_domain to find it by DNS"
         )
-    records = SrvEndpoints(config.srv_domain, rng=new_rng(), service=SRV_SERVICE)
+    records = SrvEndpoints(config.srv_domain, rng=new_rng(), service=methods.SRV_SERVICE)
     found = tuple(await records.lookup())
     if not found:
         raise ConfigError(
-            f"--dm puppetdb: {records.last_error or f'{SRV_SERVICE}.{config.srv_domain} is empty'}: "
+            f"--dm puppetdb: {records.last_error or f'{methods.SRV_SERVICE}.{config.srv_domain} is empty'}: "
             "set url in [discovery.puppetdb]"
         )
     return found

@@ -19,8 +19,9 @@ from choria.client import (
     ReplyBook,
     Scope,
     discover,
+    methods,
 )
-from choria.client.methods import Listed, Method, Wanted, list_nodes
+from choria.client.methods import Listed, Method, Wanted
 from choria.filters import Filter, parse_name
 from choria.messages import Grade
 from choria.net import Session, SessionSettings, open_session, wall_clock_ms
@@ -115,7 +116,7 @@ async def list_if_asked(question: Question) -> Listed | None:
     """The names that a discovery method other than a broadcast gives; None for a broadcast."""
     if question.wanted is None or question.is_broadcast:
         return None
-    return await list_nodes(question.wanted)
+    return await methods.list_nodes(question.wanted)
 
 
 def listed_only(listed: Listed) -> Discovery:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import secrets
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from choria.errors import ConfigError, LoginError
-from choria.net import CREDENTIAL_NAME, Credentials, LoggedIn, load_credentials, wall_clock_ms
+from choria.net import CREDENTIAL_NAME, Credentials, load_credentials, wall_clock_ms
 
 from . import environment
+
+if TYPE_CHECKING:
+    from choria.net import LoggedIn
 
 AGAIN: Final = "run `choria-trio login`"
 _CURRENT: Final = "current"

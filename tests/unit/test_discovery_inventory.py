@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from choria.client.methods.inventory import SCHEMA, parse_inventory
+from choria.client.methods.inventory import INVENTORY_SCHEMA as SCHEMA
+from choria.client.methods.inventory import parse_inventory
 from choria.errors import DiscoveryError, UsageError
 from choria.filters import parse_filter
 

@@ -9,7 +9,6 @@ and writes its answer to the second. It fails with any exit code but 0, an answe
 from __future__ import annotations
 
 import logging
-import shlex
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ import attrs
 import msgspec
 import trio
 
-from choria.errors import DiscoveryError, SpawnError, UsageError
+from choria.errors import DiscoveryError, SpawnError
 from choria.filters import Filter
 from choria.spawn import Finished, Program, run_program
 
@@ -56,23 +55,6 @@ class _Reply(msgspec.Struct):
     protocol: str = ""
     nodes: list[str] | None = None
     error: str = ""
-
-
-def parse_command(text: str) -> tuple[str, ...]:
-    """A command and its arguments, split as a shell would.
-
-    Raises:
-        UsageError: it is empty, or a quote is open.
-    """
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as exc:
-        raise UsageError(f"the external discovery command {text!r}: {exc}") from exc
-    if not words:
-        raise UsageError(
-            "--dm external needs a program: set external in [discovery], or give --do command=PROGRAM"
-        )
-    return words
 
 
 def request_document(query: ExternalQuery) -> dict[str, Any]:

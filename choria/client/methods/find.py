@@ -5,84 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-import attrs
 import trio
 
-from choria.errors import ConfigError, DiscoveryError, UsageError
-from choria.filters import Filter
+from choria.errors import ConfigError, DiscoveryError
 
-from .external import ExternalQuery, ask_program, parse_command
+from .external import ExternalQuery, ask_program
 from .flatfile import list_names, narrowed
 from .inventory import Inventory, parse_inventory
-from .kinds import Method, check_filter, check_options
+from .kinds import Method
 from .names import checked_names
 from .pql import query_of
-from .puppetdb import PuppetDb, ask_puppetdb
+from .puppetdb import ask_puppetdb
 from .reading import MAX_INVENTORY_BYTES, MAX_LIST_BYTES, STDIN, STDIN_NAME, read_source
+from .wanted import Listed, Wanted, parse_command
 
 NOVALIDATE: Final = ("novalidate", "noverify")
-
-
-@attrs.frozen(kw_only=True)
-class Wanted:
-    """Which nodes, by which method: judged by ``check_wanted`` before anything happens.
-
-    Attributes:
-        options: As given with ``--do``, and defaults of configuration.
-        data: What was read already: standard input, when it decided the method.
-        puppetdb: Makes the connection's facts when they are needed; may look servers up.
-        path: ``PATH`` for an external program.
-    """
-
-    method: Method
-    which: Filter
-    collective: str
-    timeout_s: float
-    options: Mapping[str, str] = attrs.field(factory=dict)
-    data: bytes | None = None
-    path: str = ""
-    puppetdb: Callable[[], Awaitable[PuppetDb]] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Listed:
-    """What a method said.
-
-    Attributes:
-        source: A file, a program or a server, for people.
-        hint: What may explain an empty list.
-    """
-
-    method: Method
-    source: str
-    names: tuple[str, ...]
-    elapsed_s: float
-    hint: str = ""
-
-
-def check_wanted(wanted: Wanted) -> Wanted:
-    """Refuse a method that cannot do what is asked of it.
-
-    Raises:
-        UsageError: an option or a condition does not fit, or something is missing.
-    """
-    check_options(wanted.method, wanted.options)
-    check_filter(wanted.method, wanted.which)
-    if wanted.method is Method.FLATFILE and wanted.data is None and not wanted.options.get("file"):
-        raise UsageError(
-            "--dm flatfile needs a file: give --nodes FILE, or --nodes - for standard input"
-        )
-    if wanted.method is Method.INVENTORY and not wanted.options.get("file"):
-        raise UsageError(
-            "--dm inventory needs a file: set inventory in [discovery], or give --do file=FILE"
-        )
-    if wanted.method is Method.EXTERNAL:
-        parse_command(wanted.options.get("command", ""))
-    if not 0 < wanted.timeout_s <= 3600:
-        raise UsageError(
-            f"--discovery-timeout {wanted.timeout_s:g}: more than 0, at most 3600 seconds"
-        )
-    return wanted
 
 
 async def list_nodes(wanted: Wanted) -> Listed:

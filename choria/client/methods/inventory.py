@@ -20,7 +20,7 @@ from .kinds import GROUP_PREFIX
 from .names import checked_names
 from .reading import decode_json, decode_yaml
 
-SCHEMA: Final = "https://choria.io/schemas/choria/discovery/v1/inventory_file.json"
+INVENTORY_SCHEMA: Final = "https://choria.io/schemas/choria/discovery/v1/inventory_file.json"
 
 
 class _GroupFilter(msgspec.Struct):
@@ -136,8 +136,10 @@ def parse_inventory(data: bytes, source: str, *, lenient: bool) -> Inventory:
         file = msgspec.convert(_without_nulls(raw), _File)
     except (msgspec.ValidationError, TypeError) as exc:
         raise DiscoveryError(f"{source}: no inventory: {exc}") from exc
-    if file.schema != SCHEMA:
-        raise DiscoveryError(f"{source}: $schema is {file.schema[:120]!r}, and should be {SCHEMA}")
+    if file.schema != INVENTORY_SCHEMA:
+        raise DiscoveryError(
+            f"{source}: $schema is {file.schema[:120]!r}, and should be {INVENTORY_SCHEMA}"
+        )
     if not lenient:
         _check_strictly(raw, source)
     checked_names([node.name for node in file.nodes], source)
