@@ -68,7 +68,8 @@ async def test_certificate_of_another_ca_is_named_on_both_ends(
         endpoints = StaticEndpoints([Endpoint("127.0.0.1", port.number)], rng=rng)
         connector = TlsConnector(endpoints, mallory)
         connector._context = context  # it trusts the broker, but not the other way round
-        connector._credentials = world.broker
+        connector._present = lambda: world.broker
+        connector._made_of = (world.broker, world.broker.issuers.anchors)
         for _ in range(5):
             async with open_session(
                 connector, SessionSettings(), rng=rng, now_ms=wall_clock_ms
