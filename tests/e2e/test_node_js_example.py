@@ -88,7 +88,7 @@ def fleet(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     with _process(tmp_path, broker_log, PRODUCT, "broker", "--config", "broker.toml") as broker:
         _until((tmp_path / "ready").exists, [broker], broker_log)
         with _process(tmp_path, node_log, PRODUCT, "node", "--config", "node.toml", "-v") as node:
-            _until(lambda: "welcomed" in node_log.read_text(), [broker, node], node_log)
+            _until(lambda: "serving " in node_log.read_text(), [broker, node], node_log)
             yield tmp_path, address
 
 

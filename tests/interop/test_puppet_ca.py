@@ -125,6 +125,7 @@ async def a_puppet_fleet(ca: Ca, folder: Path, *, certname: str = BROKER) -> Asy
 async def test_ping_and_a_signed_call(ca: Ca, home: Path, tmp_path: Path) -> None:
     async with a_puppet_fleet(ca, tmp_path) as stage:
         await log_says(stage, "node", f"welcomed by broker {BROKER}")
+        await log_says(stage, "node", "serving ")
         ping = await stage.run("ping", "--json", "--config", "client.toml", contains=[NODE])
         assert json.loads(ping.output)
         await stage.run(
@@ -151,6 +152,7 @@ async def test_the_revoked_are_refused(ca: Ca, home: Path, tmp_path: Path, monke
     revoked = f"client {EVE} (serial {ca.serial(EVE):x}) was revoked by its issuer"
     async with a_puppet_fleet(ca, tmp_path) as stage:
         await log_says(stage, "node", f"welcomed by broker {BROKER}")
+        await log_says(stage, "node", "serving ")
         await stage.run("ping", "--config", "client.toml", contains=[NODE])  # nobody has heard yet
         _renew(tmp_path / "ssl", ca)
         await log_says(stage, "broker", "was read again")
