@@ -68,9 +68,10 @@ def scenario(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def processes(session: nox.Session) -> None:
-    """Fleets of real processes, one test at a time: what ./check leaves out, since it takes long."""
+    """Fleets of real processes, two files at a time: what ./check leaves out, since it takes long."""
     install(session, "test")
-    session.run("pytest", "-m", "processes", "tests/e2e", *session.posargs)
+    two = ("-n", "2", "--dist", "loadfile")
+    session.run("pytest", *two, "-m", "processes", "tests/e2e", *session.posargs)
 
 
 @nox.session(default=False)
