@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,12 @@ CORE = frozenset({
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have every frame and envelope of every test judged by the CDDL."""
+    """Have every frame and envelope of every test judged by the CDDL; Ctrl-C reaches what tests start.
+
+    A shell without job control hands background jobs an ignored SIGINT, and they hand it on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Plugin(), "witness")
 
 
